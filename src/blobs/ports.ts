@@ -1,0 +1,32 @@
+import type { Digest } from '../lib/digest.ts';
+
+/**
+ * Content-addressed bytes: layer blobs (one EROFS file each, keyed by the layer's diffID) and snapshot manifests.
+ * What is visible here is complete and on stable storage; `test/contract/blobs.ts` is the contract of every adapter.
+ */
+export type BlobStore = {
+  /** Starts a blob that nobody sees until it is committed. */
+  begin(): Promise<BlobIngest>;
+  /** Size in bytes of a visible blob, or undefined. */
+  size(diffId: Digest): Promise<number | undefined>;
+  /** Removes a blob; no error when there is none. */
+  remove(diffId: Digest): Promise<void>;
+  /** All visible blobs, in no order. */
+  list(): AsyncIterable<{ diffId: Digest; bytes: number }>;
+  /** Publishes a snapshot manifest (UTF-8 JSON) in the same all-or-nothing way; writing the same id again replaces it. */
+  putSnapshot(id: string, text: string): Promise<void>;
+  getSnapshot(id: string): Promise<string | undefined>;
+  removeSnapshot(id: string): Promise<void>;
+  listSnapshots(): AsyncIterable<string>;
+  /** Removes what earlier processes left half-written. Returns how many files. */
+  removeLeftovers(): Promise<number>;
+};
+
+export type BlobIngest = {
+  /** Writes the buffers one after the other from this byte position on. The buffers may be reused once the promise settles. */
+  writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
+  /** fsync → check that the file has `bytes` bytes → rename → fsync of the folder. Committing a diffID that is there already keeps the old blob. */
+  commit(diffId: Digest, bytes: number): Promise<void>;
+  /** Throws the bytes away; safe to call at any time, also after commit. */
+  abort(): Promise<void>;
+};

@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+const x: string = process.version;
+console.log(x);

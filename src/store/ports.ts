@@ -1,0 +1,131 @@
+import type { BuildOptions, CacheEventInput, CacheStatus, ImageCache } from '../caches/index.ts';
+import type { Digest } from '../lib/digest.ts';
+
+/** Everything Larder remembers, and its queue. `test/contract/store.ts` is the contract of every adapter. */
+export type Store = {
+  accounts: AccountStore;
+  nonces: NonceStore;
+  caches: CacheStore;
+  builds: BuildQueue;
+  layers: LayerStore;
+  /** Throws when the database does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type AccessKey = {
+  id: string;
+  accountId: string;
+  /** Sealed with the server's key; see accounts/. */
+  sealedSecret: string;
+  active: boolean;
+};
+
+export type AccountStore = {
+  /** Creates the account with its first key, in one transaction. */
+  createAccount(account: { id: string; name: string; createdAtMs: number }, key: AccessKey): Promise<void>;
+  findAccessKey(id: string): Promise<AccessKey | undefined>;
+  listAccessKeys(): Promise<AccessKey[]>;
+  /** Adds a key to an account, or replaces the secret of one that is there. */
+  putAccessKey(key: AccessKey): Promise<void>;
+};
+
+export type NonceStore = {
+  /** True when the nonce is new; remembers it until `expiresAtMs`. */
+  remember(accessKeyId: string, nonce: string, expiresAtMs: number, nowMs: number): Promise<boolean>;
+};
+
+export type CacheFilter = {
+  accountId: string;
+  regionId: string;
+  id?: string;
+  name?: string;
+};
+
+/** Newest first, then by id. `after` is the position of the last cache of the page before. */
+export type CachePage = { limit: number; after?: { createdAtMs: number; id: string } };
+
+export type CacheStore = {
+  /** Cache row, its first events and its queued build, in one transaction. */
+  create(cache: ImageCache, build: { id: string; options: BuildOptions }): Promise<void>;
+  find(filter: CacheFilter, page: CachePage): Promise<{ caches: ImageCache[]; total: number }>;
+  /** Removes the cache in any state with its build, events, progress and layer references; false when there is none. */
+  delete(key: { accountId: string; regionId: string; id: string }): Promise<boolean>;
+  /** Snapshot ids that some cache still names. */
+  snapshotIds(): Promise<Set<string>>;
+};
+
+export type ClaimedBuild = {
+  id: string;
+  cache: ImageCache;
+  options: BuildOptions;
+  /** How often it was claimed, this time included. */
+  attempt: number;
+};
+
+/** Bytes of one layer of a build under way; `totalBytes` is the compressed size in the manifest. */
+export type LayerProgress = {
+  imageIndex: number;
+  layerIndex: number;
+  digest: Digest;
+  downloadedBytes: number;
+  totalBytes: number;
+  state: 'waiting' | 'pulling' | 'done';
+};
+
+export type BuildUpdate = {
+  status?: CacheStatus;
+  progressPercent?: number;
+  events?: readonly CacheEventInput[];
+  layers?: readonly LayerProgress[];
+};
+
+/** The database as the queue: a build is claimed with a lease, kept by heartbeats, and taken over when the lease lapses. */
+export type BuildQueue = {
+  /** The oldest build that nobody holds (or whose lease lapsed); undefined when there is none. */
+  claim(owner: string, nowMs: number, leaseMs: number): Promise<ClaimedBuild | undefined>;
+  /** False when the lease is lost: taken over, or the cache was deleted. Then the worker must stop. */
+  renew(id: string, owner: string, untilMs: number): Promise<boolean>;
+  /** Records progress, events and status changes that the state table allows; false when the lease is lost. */
+  update(id: string, owner: string, update: BuildUpdate, nowMs: number): Promise<boolean>;
+  /**
+   * Ends the build, in one transaction: status, progress, snapshot, events, layer references; wipes credentials and progress.
+   * `Ready` needs every layer to be recorded (LayerStore.publish) and throws `store.layer-missing` otherwise.
+   */
+  finish(id: string, owner: string, result: BuildResult, nowMs: number): Promise<boolean>;
+  /** Gives the lease back so that another worker, or the next start, goes on at once. */
+  release(id: string, owner: string): Promise<void>;
+  progress(imageCacheId: string): Promise<LayerProgress[]>;
+};
+
+export type BuildResult =
+  | { status: 'Ready'; snapshotId: string; layers: readonly Digest[]; events: readonly CacheEventInput[] }
+  | { status: 'Failed'; expiresAtMs: number; events: readonly CacheEventInput[] };
+
+export type LayerRecord = {
+  diffId: Digest;
+  blobBytes: number;
+  tarBytes: number;
+  /** Logical size of the regular files, for the size limit of a cache. */
+  contentBytes: number;
+};
+
+/** Layers of the whole installation: who converts one now (single flight), and which are there. */
+export type LayerStore = {
+  find(diffId: Digest): Promise<LayerRecord | undefined>;
+  /** `ready`: it is there. `claimed`: convert it, you hold the lease. `busy`: another worker holds it; ask again. */
+  claim(
+    diffId: Digest,
+    owner: string,
+    nowMs: number,
+    leaseMs: number,
+  ): Promise<{ state: 'ready'; layer: LayerRecord } | { state: 'claimed' } | { state: 'busy' }>;
+  renew(diffId: Digest, owner: string, untilMs: number): Promise<boolean>;
+  /** Records a layer whose blob is visible; only the owner of the lease may. */
+  publish(layer: LayerRecord, owner: string, nowMs: number): Promise<boolean>;
+  release(diffId: Digest, owner: string): Promise<void>;
+  /** Layers that no Ready cache names, nobody converts, and that were published before `olderThanMs`. */
+  listUnreferenced(olderThanMs: number): Promise<Digest[]>;
+  /** Forgets a layer if it is still unreferenced and unleased; true when it did, and only then may the blob go. */
+  forget(diffId: Digest): Promise<boolean>;
+};

@@ -1,0 +1,35 @@
+import type { Logger } from '../lib/logger.ts';
+import type { BlobStore } from '../blobs/ports.ts';
+import type { BuildOptions } from '../caches/index.ts';
+import type { Decompressor, LayerLimits } from '../layers/index.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Limit } from '../lib/limit.ts';
+import type { Platform } from '../oci/index.ts';
+import type { RegistryClient } from '../registry/index.ts';
+import type { Store } from '../store/ports.ts';
+
+/** What a build works with; made once by the composition root. */
+export type BuildServices = {
+  readonly store: Store;
+  readonly blobs: BlobStore;
+  /** A client for one build: its credentials and its lists of plain-http and insecure registries. */
+  readonly connect: (options: BuildOptions) => RegistryClient;
+  readonly platform: Platform;
+  readonly decompressor: Decompressor;
+  readonly layerLimits: LayerLimits;
+  /** At most N layers are downloaded and converted at once in this process. */
+  readonly layerSlots: Limit;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+/** A build or layer whose worker died is taken over after this long. */
+export const LEASE_MS = 30_000;
+/** How often a build asks whether another one has finished the layer they share. */
+export const BUSY_POLL_MS = 200;
+/** Bytes and events reach the database this often while layers are pulled: at least once a second, as bars need. */
+export const PROGRESS_INTERVAL_MS = 400;
+/** A build that took its worker down this often is not tried again. */
+export const MAX_BUILD_ATTEMPTS = 5;
+/** Manifests of one cache that are resolved side by side. */
+export const RESOLVES_AT_ONCE = 4;

@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { LarderError } from '../lib/errors.ts';
+
+/** Where the service listens when nobody says otherwise: loopback only, so that no key ever leaves the machine by accident. */
+export const DEFAULT_LISTEN = '127.0.0.1:4620';
+/** ECI's own minimum (image-cache API, CreateImageCache: 20–32768 GiB). */
+export const DEFAULT_MIN_IMAGE_CACHE_SIZE_GIB = 20;
+/** Layers converted at once: two fill two cores, more only split the disk's bandwidth (bench/build-against-podman.ts). */
+export const DEFAULT_MAX_LAYERS_AT_ONCE = 2;
+export const DEFAULT_MAX_BUILDS_AT_ONCE = 16;
+
+const list = z
+  .string()
+  .default('')
+  .transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''));
+
+/** Every setting of the server that the environment can carry; flags of `larder serve` win over it. */
+const environmentSchema = z.object({
+  LARDER_LISTEN: z.string().default(DEFAULT_LISTEN),
+  LARDER_REGION: z.string().min(1).optional(),
+  LARDER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  LARDER_ACCESS_KEY_ID: z.string().regex(/^[A-Za-z0-9._-]{4,128}$/).optional(),
+  LARDER_ACCESS_KEY_SECRET: z.string().min(8).max(256).optional(),
+  LARDER_MIN_IMAGE_CACHE_SIZE_GIB: z.coerce.number().int().min(1).default(DEFAULT_MIN_IMAGE_CACHE_SIZE_GIB),
+  LARDER_MAX_LAYERS_AT_ONCE: z.coerce.number().int().min(1).max(64).default(DEFAULT_MAX_LAYERS_AT_ONCE),
+  LARDER_MAX_BUILDS_AT_ONCE: z.coerce.number().int().min(1).max(1024).default(DEFAULT_MAX_BUILDS_AT_ONCE),
+  LARDER_PLAIN_HTTP_REGISTRIES: list,
+  LARDER_INSECURE_REGISTRIES: list,
+  LARDER_DECOMPRESSOR: z.enum(['auto', 'node']).default('auto'),
+  DOCKER_CONFIG: z.string().optional(),
+  HOME: z.string().optional(),
+  PATH: z.string().default(''),
+});
+
+export type ServerConfig = {
+  dataDirectory: string;
+  listen: { host: string; port: number };
+  regionId: string;
+  logLevel: z.infer<typeof environmentSchema>['LARDER_LOG_LEVEL'];
+  /** A key that the operator chose; otherwise the first start makes one. */
+  presetKey?: { id: string; secret: string };
+  minImageCacheSizeGib: number;
+  maxLayersAtOnce: number;
+  maxBuildsAtOnce: number;
+  plainHttpRegistries: string[];
+  insecureRegistries: string[];
+  /** `auto` takes igzip where it is on PATH. */
+  decompressor: 'auto' | 'node';
+  /** docker's config.json, for registries whose credentials a caller did not send. */
+  dockerConfigPath?: string;
+  path: string;
+};
+
+/** What the caller already knows: the folder, and what stood on the command line. */
+export type ServerFlags = {
+  dataDirectory: string;
+  defaultRegionId: string;
+  listen?: string;
+  regionId?: string;
+  logLevel?: string;
+};
+
+/** Reads the server's settings from environment and flags. Throws `config.invalid`, naming the setting and what it takes. */
+export function loadServerConfig(env: Readonly<Record<string, string | undefined>>, flags: ServerFlags): ServerConfig {
+  const overridden = {
+    ...env,
+    ...(flags.listen === undefined ? {} : { LARDER_LISTEN: flags.listen }),
+    ...(flags.regionId === undefined ? {} : { LARDER_REGION: flags.regionId }),
+    ...(flags.logLevel === undefined ? {} : { LARDER_LOG_LEVEL: flags.logLevel }),
+  };
+  const parsed = environmentSchema.safeParse(overridden);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new LarderError('config.invalid', `wrong setting: ${problems.join('; ')}`);
+  }
+  const settings = parsed.data;
+  const [id, secret] = [settings.LARDER_ACCESS_KEY_ID, settings.LARDER_ACCESS_KEY_SECRET];
+  if ((id === undefined) !== (secret === undefined)) {
+    throw new LarderError('config.invalid', 'LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET are set together or not at all');
+  }
+  const dockerDirectory = settings.DOCKER_CONFIG ?? (settings.HOME === undefined ? undefined : `${settings.HOME}/.docker`);
+  return {
+    dataDirectory: flags.dataDirectory,
+    listen: parseListen(settings.LARDER_LISTEN),
+    regionId: settings.LARDER_REGION ?? flags.defaultRegionId,
+    logLevel: settings.LARDER_LOG_LEVEL,
+    ...(id !== undefined && secret !== undefined ? { presetKey: { id, secret } } : {}),
+    minImageCacheSizeGib: settings.LARDER_MIN_IMAGE_CACHE_SIZE_GIB,
+    maxLayersAtOnce: settings.LARDER_MAX_LAYERS_AT_ONCE,
+    maxBuildsAtOnce: settings.LARDER_MAX_BUILDS_AT_ONCE,
+    plainHttpRegistries: settings.LARDER_PLAIN_HTTP_REGISTRIES,
+    insecureRegistries: settings.LARDER_INSECURE_REGISTRIES,
+    decompressor: settings.LARDER_DECOMPRESSOR,
+    ...(dockerDirectory === undefined ? {} : { dockerConfigPath: `${dockerDirectory}/config.json` }),
+    path: settings.PATH,
+  };
+}
+
+/** Reads `HOST:PORT`, `[IPv6]:PORT` or `:PORT` (loopback); port 0 takes a free one. */
+export function parseListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (!match || port > 65535) {
+    throw new LarderError('config.invalid', `--listen takes HOST:PORT, for example ${DEFAULT_LISTEN}; got ${JSON.stringify(text)}`);
+  }
+  return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
+}

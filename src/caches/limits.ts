@@ -1,0 +1,28 @@
+/** The limits of the image-cache API, in one place. Sources: CreateImageCache 2018-08-08 and the ECI image-cache guide. */
+export const MAX_IMAGES = 20;
+export const MAX_CREDENTIALS = 10;
+export const MAX_ACR_REGISTRIES = 20;
+export const MAX_TAGS = 20;
+export const MAX_TAG_KEY_LENGTH = 128;
+export const MAX_TAG_VALUE_LENGTH = 128;
+export const MAX_NAME_LENGTH = 128;
+/** The newest events of a cache that are kept. */
+export const MAX_EVENTS = 50;
+
+/** Size of a cache when the caller names none, and the least it can be: smaller requests are raised to it. Configuration may lower it. */
+export const MIN_SIZE_GIB = 20;
+export const MAX_SIZE_GIB = 32_768;
+
+export const MIN_RETENTION_DAYS = 1;
+export const MAX_RETENTION_DAYS = 65_536;
+/** A failed cache stays this long so that its events can be read. */
+export const FAILED_RETENTION_MS = 24 * 60 * 60 * 1000;
+
+/** Callers that never page get this many; the documented maximum of Limit is not published, 100 is what other ECI lists take. */
+export const DEFAULT_PAGE_SIZE = 20;
+export const MAX_PAGE_SIZE = 100;
+
+/** The size a cache gets for the size asked for (whole GiB, within MAX_SIZE_GIB). */
+export function effectiveSizeGib(requestedGib: number | undefined, minSizeGib: number = MIN_SIZE_GIB): number {
+  return Math.max(requestedGib ?? minSizeGib, minSizeGib);
+}

@@ -1,0 +1,5 @@
+export { type ClientSettings, resolveClientSettings } from './client-settings.ts';
+export { DEFAULT_REGION_ID } from './constants.ts';
+export { defaultDataDirectory, type Environment, profilePath } from './paths.ts';
+export { type Profile, readProfile, writeProfile } from './profile.ts';
+export { DEFAULT_LISTEN, loadServerConfig, parseListen, type ServerConfig, type ServerFlags } from './server-config.ts';

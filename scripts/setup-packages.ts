@@ -1,0 +1,33 @@
+/** A Debian package that tests or benchmarks use. */
+export type TestPackage = {
+  name: string;
+  /** What shows that it is installed, however it came there: a command on PATH, or an absolute path. */
+  provides: string;
+  /** What is skipped without it. */
+  usedFor: string;
+};
+
+const IMAGES = 'tests on real Debian images';
+const EQUALITY = 'comparison of mounted snapshots with umoci';
+
+export const TEST_PACKAGES: readonly TestPackage[] = [
+  { name: 'docker-registry', provides: 'docker-registry', usedFor: 'tests against a real registry' },
+  { name: 'apache2-utils', provides: 'htpasswd', usedFor: 'tests of a registry with a password' },
+  { name: 'skopeo', provides: 'skopeo', usedFor: 'tests against a real registry' },
+  { name: 'umoci', provides: 'umoci', usedFor: EQUALITY },
+  { name: 'attr', provides: 'getfattr', usedFor: EQUALITY },
+  { name: 'acl', provides: 'setfacl', usedFor: EQUALITY },
+  { name: 'libcap2-bin', provides: 'setcap', usedFor: EQUALITY },
+  { name: 'erofs-utils', provides: 'fsck.erofs', usedFor: 'fsck.erofs on layer blobs' },
+  { name: 'debootstrap', provides: 'debootstrap', usedFor: IMAGES },
+  { name: 'debian-archive-keyring', provides: '/usr/share/keyrings/debian-archive-keyring.gpg', usedFor: IMAGES },
+  { name: 'wget', provides: 'wget', usedFor: IMAGES },
+  { name: 'ca-certificates', provides: '/etc/ssl/certs/ca-certificates.crt', usedFor: IMAGES },
+  { name: 'tar', provides: 'tar', usedFor: IMAGES },
+  { name: 'zstd', provides: 'zstd', usedFor: 'tests of zstd layers' },
+  { name: 'isal', provides: 'igzip', usedFor: 'tests with igzip as the inflater' },
+  { name: 'mount', provides: 'mount', usedFor: 'tests that mount snapshots' },
+  { name: 'podman', provides: 'podman', usedFor: 'bench:build, and tests that run containers with Podman' },
+  { name: 'runc', provides: 'runc', usedFor: 'tests that run containers' },
+  { name: 'containerd', provides: 'containerd', usedFor: 'tests with containerd' },
+];

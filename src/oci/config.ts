@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import type { Digest } from '../lib/digest.ts';
+import { LarderError } from '../lib/errors.ts';
+import { digestSchema, parseJson, parseSchema } from './document.ts';
+import type { Platform } from './platform.ts';
+
+/** A config carries history and labels; the largest in the wild stay under 1 MiB. */
+export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
+
+/** What Larder needs of an image config (image-spec config.md), and the rest of it as text. */
+export type ImageConfig = {
+  /** The document, verbatim: its digest is the image's id. */
+  readonly text: string;
+  readonly platform: Platform;
+  /** Digests of the uncompressed layers, bottom layer first. */
+  readonly diffIds: readonly Digest[];
+};
+
+const WHAT = { what: 'image config', code: 'oci.config-invalid' };
+
+const configSchema = z.object({
+  os: z.string().min(1),
+  architecture: z.string().min(1),
+  variant: z.string().optional(),
+  rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digestSchema).nullable() }),
+});
+
+/** Reads an image config that must describe as many layers as its manifest. Throws `oci.config-invalid`, `oci.limit-exceeded`. */
+export function parseConfig(bytes: Uint8Array, options: { layerCount: number }): ImageConfig {
+  const { text, value } = parseJson(bytes, {
+    ...WHAT,
+    limit: { name: 'MAX_CONFIG_BYTES', maxBytes: MAX_CONFIG_BYTES },
+  });
+  const { os, architecture, variant, rootfs } = parseSchema(configSchema, value, WHAT);
+  // null: an image without layers, as Go writes it.
+  const diffIds = rootfs.diff_ids ?? [];
+  if (diffIds.length !== options.layerCount) {
+    throw new LarderError(
+      WHAT.code,
+      `the image config lists ${diffIds.length} diff_ids, its manifest ${options.layerCount} layers`,
+    );
+  }
+  return { text, platform: { os, architecture, ...(variant ? { variant } : {}) }, diffIds };
+}

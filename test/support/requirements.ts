@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { toolEnvironment } from './run.ts';
+
+/** What this file needs of node:test's TestContext. */
+type Skippable = { skip(reason?: string): void };
+
+/**
+ * Each function is true when the test may go on. Without what it needs the test is skipped with a reason; in CI (CI=true)
+ * that is a failure instead, because there a skipped test would hide a fault.
+ */
+function miss(t: Skippable, reason: string): false {
+  if (process.env.CI) throw new Error(`CI must not skip: ${reason}`);
+  t.skip(reason);
+  return false;
+}
+
+export function requireRoot(t: Skippable): boolean {
+  return process.getuid?.() === 0 || miss(t, 'needs root');
+}
+
+/** Commands on PATH or in the folders of administration tools. */
+export function requireTools(t: Skippable, tools: readonly string[]): boolean {
+  const missing = tools.filter((tool) => !isExecutableOnPath(tool));
+  return missing.length === 0 || miss(t, `needs ${missing.join(', ')}; run \`npm run test:setup\` as root on Debian`);
+}
+
+/** A file system that the kernel knows, loading its module when it is not there yet. */
+export function requireFilesystem(t: Skippable, name: string): boolean {
+  if (kernelKnows(name)) return true;
+  spawnSync('modprobe', [name], { env: toolEnvironment() });
+  return kernelKnows(name) || miss(t, `needs the kernel's ${name} file system`);
+}
+
+export function isExecutableOnPath(tool: string): boolean {
+  return (toolEnvironment().PATH ?? '').split(':').some((folder) => {
+    try {
+      accessSync(join(folder, tool), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function kernelKnows(filesystem: string): boolean {
+  return readFileSync('/proc/filesystems', 'utf8')
+    .split('\n')
+    .some((line) => line.split('\t').at(1) === filesystem);
+}

@@ -1,0 +1,63 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Snapshot, SnapshotImage } from '../caches/index.ts';
+import { parseDigest } from '../lib/digest.ts';
+import { describeError, errorCode, LarderError } from '../lib/errors.ts';
+
+const SNAPSHOT_ID = /^s-[a-z0-9]{20}$/;
+
+const digest = z.string().transform((text) => parseDigest(text));
+const snapshotSchema: z.ZodType<Snapshot> = z.object({
+  id: z.string(),
+  imageCacheId: z.string(),
+  createdAt: z.string(),
+  images: z.array(
+    z.object({
+      reference: z.string(),
+      manifestDigest: digest,
+      platform: z.string(),
+      configDigest: digest,
+      config: z.string(),
+      layers: z.array(
+        z.object({
+          diffId: digest,
+          digest,
+          mediaType: z.string(),
+          compressedBytes: z.number(),
+          tarBytes: z.number(),
+          blobBytes: z.number(),
+        }),
+      ),
+    }),
+  ),
+});
+
+export function isSnapshotId(text: string): boolean {
+  return SNAPSHOT_ID.test(text);
+}
+
+/** Reads a snapshot from the server's data folder. Throws `nodes.snapshot-missing` or `nodes.snapshot-unreadable`. */
+export async function readSnapshot(dataDirectory: string, id: string): Promise<Snapshot> {
+  if (!isSnapshotId(id)) throw new LarderError('nodes.snapshot-missing', `not a snapshot id: ${JSON.stringify(id)}`);
+  const path = join(dataDirectory, 'snapshots', `${id}.json`);
+  try {
+    return snapshotSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') {
+      const hint = 'mount works on the machine of the server; --data names its data folder';
+      throw new LarderError('nodes.snapshot-missing', `no snapshot ${id} in ${dataDirectory}; ${hint}`, {
+        cause: error,
+      });
+    }
+    throw new LarderError('nodes.snapshot-unreadable', `can't read ${path}: ${describeError(error)}`, { cause: error });
+  }
+}
+
+/** The image that the cache's creator named so. Throws `nodes.image-missing`, which lists those there are. */
+export function findImage(snapshot: Snapshot, reference: string): SnapshotImage {
+  const image = snapshot.images.find((each) => each.reference === reference);
+  if (image) return image;
+  const list = snapshot.images.map((each) => each.reference).join(', ');
+  throw new LarderError('nodes.image-missing', `${reference} is not in ${snapshot.imageCacheId}, which holds: ${list}`);
+}

@@ -22,7 +22,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   api: ['rpc', 'caches', 'accounts', 'oci', 'store:ports'],
   builds: ['caches', 'oci', 'layers', 'store:ports', 'registry', 'blobs:ports'],
   nodes: ['oci', 'caches', 'blobs:ports'],
-  config: ['oci'],
+  config: ['caches'],
   server: ['rpc', 'api', 'accounts', 'config', 'store', 'blobs', 'builds', 'registry', 'caches', 'layers', 'oci'],
   client: ['rpc'],
   cli: ['client', 'config', 'nodes', 'oci', 'server', 'demo', 'blobs', 'caches'],

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CacheEventInput, type CacheStatus, pullPercent } from '../caches/index.ts';
+import { type CacheEventInput, type CacheStatus, progressPercent } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
 import type { BuildUpdate, LayerProgress } from '../store/ports.ts';
 import { PROGRESS_INTERVAL_MS } from './services.ts';
@@ -13,6 +13,7 @@ export class BuildProgress {
   #layers: LayerProgress[] = [];
   #events: CacheEventInput[] = [];
   #status: CacheStatus | undefined;
+  #percent = 0;
   #changed = false;
   #writing: Promise<void> = Promise.resolve();
 
@@ -57,7 +58,7 @@ export class BuildProgress {
       this.#changed = false;
       const update: BuildUpdate = {
         ...(this.#status === undefined ? {} : { status: this.#status }),
-        progressPercent: this.#status === 'Creating' ? 0 : pullPercent(this.#layers),
+        progressPercent: this.#status === 'Creating' ? 0 : this.#pullPercent(),
         events: this.takeEvents(),
         layers: this.#layers.map((layer) => ({ ...layer })),
       };
@@ -65,6 +66,12 @@ export class BuildProgress {
     });
     this.#writing = next.catch(() => undefined);
     return next;
+  }
+
+  #pullPercent(): number {
+    const work = this.#layers.map((layer) => ({ done: layer.downloadedBytes, total: layer.totalBytes }));
+    this.#percent = progressPercent(work, this.#percent);
+    return this.#percent;
   }
 
   /** Flushes until the signal aborts. A lost lease rejects; a store that is away for a moment is tried again. */

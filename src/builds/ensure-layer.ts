@@ -14,6 +14,8 @@ export type LayerJob = {
   readonly compressedBytes: number;
   /** Who asks; every build has its own name, so that two builds of one process see each other's lease. */
   readonly owner: string;
+  /** The snapshot that uses the layer from now on. */
+  readonly snapshotId: string;
   /** The blob may not grow beyond this: what is left of the cache's size. */
   readonly maxBlobBytes: number;
   readonly download: (signal: AbortSignal, onBytes: (downloaded: number) => void) => AsyncIterable<Uint8Array>;
@@ -29,7 +31,7 @@ export async function ensureLayer(
   services: BuildServices,
   signal: AbortSignal,
 ): Promise<{ layer: LayerRecord; reused: boolean }> {
-  const known = await services.store.layers.find(job.diffId);
+  const known = await services.store.layers.use(job.diffId, job.snapshotId);
   if (known) return { layer: known, reused: true };
   for (;;) {
     const answer = await services.layerSlots(() => tryOnce(job, services, signal), signal);
@@ -42,13 +44,14 @@ export async function ensureLayer(
 /** Undefined while another build converts the layer. */
 async function tryOnce(job: LayerJob, services: BuildServices, signal: AbortSignal) {
   const { layers } = services.store;
-  const claim = await layers.claim(job.diffId, job.owner, services.clock.now(), LEASE_MS);
+  const { owner, snapshotId } = job;
+  const claim = await layers.claim(job.diffId, { owner, snapshotId, nowMs: services.clock.now(), leaseMs: LEASE_MS });
   if (claim.state === 'ready') return { layer: claim.layer, reused: true };
   if (claim.state === 'busy') return undefined;
   try {
     const renew = () => layers.renew(job.diffId, job.owner, services.clock.now() + LEASE_MS);
     const layer = await underLease((leased) => convert(job, services, leased), { renew, leaseMs: LEASE_MS, signal });
-    if (!(await layers.publish(layer, job.owner, services.clock.now()))) {
+    if (!(await layers.publish(layer, { owner, snapshotId, nowMs: services.clock.now() }))) {
       throw new LarderError('lease.lost', 'another worker took this layer over');
     }
     return { layer, reused: false };

@@ -1,15 +1,17 @@
 export { type CacheEvent, type CacheEventInput, type EventReason, recordEvent, recordEvents } from './events.ts';
-export type {
-  BuildOptions,
-  ImageCache,
-  RegistryCredential,
-  Snapshot,
-  SnapshotImage,
-  SnapshotLayer,
-  Tag,
+export {
+  type BuildOptions,
+  type ImageCache,
+  type RegistryCredential,
+  type Snapshot,
+  type SnapshotImage,
+  type SnapshotLayer,
+  snapshotIdOf,
+  type Tag,
 } from './image-cache.ts';
 export * from './limits.ts';
 export { nameProblem, tagsProblem } from './names.ts';
-export { progressPercent, READY_PERCENT, type Work } from './progress.ts';
-export { expiresAt, failedExpiresAt, isExpired } from './retention.ts';
+export { type LayerBytes, pullPercent, READY_PERCENT } from './progress.ts';
+export { expiry, failedExpiry, isExpired } from './retention.ts';
+export { snapshotIdOf } from './snapshot-id.ts';
 export { type CacheStatus, canMove, INITIAL_STATUS, statusAfterFailure, TRANSITIONS } from './status.ts';

@@ -3,16 +3,16 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { effectiveSizeGib, MAX_TAGS } from './limits.ts';
 import { nameProblem, tagsProblem } from './names.ts';
-import { progressPercent } from './progress.ts';
-import { expiresAt, failedExpiresAt, isExpired } from './retention.ts';
+import { pullPercent } from './progress.ts';
+import { expiry, failedExpiry, isExpired } from './retention.ts';
 
 test('progress is a whole number from 0 to 99 that never falls', () => {
-  const work = fc.record({ done: fc.nat(), total: fc.nat() });
+  const work = fc.record({ downloadedBytes: fc.nat(), totalBytes: fc.nat() });
   fc.assert(
     fc.property(fc.array(fc.array(work, { maxLength: 5 })), (steps) => {
       let percent = 0;
       for (const parts of steps) {
-        const next = progressPercent(parts, percent);
+        const next = pullPercent(parts, percent);
         assert.ok(Number.isInteger(next) && next >= percent && next <= 99);
         percent = next;
       }
@@ -21,22 +21,22 @@ test('progress is a whole number from 0 to 99 that never falls', () => {
 });
 
 test('progress follows the bytes', () => {
-  assert.equal(progressPercent([]), 0);
-  assert.equal(progressPercent([{ done: 1, total: 3 }]), 33);
+  assert.equal(pullPercent([]), 0);
+  assert.equal(pullPercent([{ downloadedBytes: 1, totalBytes: 3 }]), 33);
   assert.equal(
-    progressPercent([
-      { done: 50, total: 100 },
-      { done: 100, total: 100 },
+    pullPercent([
+      { downloadedBytes: 50, totalBytes: 100 },
+      { downloadedBytes: 100, totalBytes: 100 },
     ]),
     75,
   );
-  assert.equal(progressPercent([{ done: 9, total: 9 }]), 99);
+  assert.equal(pullPercent([{ downloadedBytes: 9, totalBytes: 9 }]), 99);
 });
 
 test('a cache expires its days after creation, a failed one after a day, others never', () => {
-  assert.equal(expiresAt(1000, undefined), undefined);
-  assert.equal(expiresAt(1000, 2), 1000 + 2 * 86_400_000);
-  assert.equal(failedExpiresAt(5), 5 + 86_400_000);
+  assert.equal(expiry(1000, undefined), undefined);
+  assert.equal(expiry(1000, 2), 1000 + 2 * 86_400_000);
+  assert.equal(failedExpiry(5), 5 + 86_400_000);
   assert.equal(isExpired({}, Number.MAX_SAFE_INTEGER), false);
   assert.equal(isExpired({ expiresAtMs: 10 }, 9), false);
   assert.equal(isExpired({ expiresAtMs: 10 }, 10), true);

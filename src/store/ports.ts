@@ -51,7 +51,7 @@ export type CacheStore = {
   find(filter: CacheFilter, page: CachePage): Promise<{ caches: ImageCache[]; total: number }>;
   /** Removes the cache in any state with its build, events, progress and layer references; false when there is none. */
   delete(key: { accountId: string; regionId: string; id: string }): Promise<boolean>;
-  /** Snapshot ids that some cache still names. */
+  /** Snapshot ids that some cache names, or that a build not yet ended will name (snapshotIdOf in caches/). */
   snapshotIds(): Promise<Set<string>>;
 };
 
@@ -110,22 +110,31 @@ export type LayerRecord = {
   contentBytes: number;
 };
 
-/** Layers of the whole installation: who converts one now (single flight), and which are there. */
+/**
+ * Layers of the whole installation: who converts one now (single flight), which are there, and which snapshots use them.
+ * A use is recorded in the same transaction that says a layer is there, so that the collector can't take it away from a
+ * build under way; uses go with `finish(Failed)` and with the cache.
+ */
 export type LayerStore = {
-  find(diffId: Digest): Promise<LayerRecord | undefined>;
-  /** `ready`: it is there. `claimed`: convert it, you hold the lease. `busy`: another worker holds it; ask again. */
+  /** The layer if it is there, now used by this snapshot; undefined when it is not (or is being removed). */
+  use(diffId: Digest, snapshotId: string): Promise<LayerRecord | undefined>;
+  /**
+   * `ready`: it is there, now used by this snapshot. `claimed`: convert it, you hold the lease. `busy`: another worker
+   * converts or removes it; ask again. A lease that lapsed is taken over.
+   */
   claim(
     diffId: Digest,
-    owner: string,
-    nowMs: number,
-    leaseMs: number,
+    claim: { owner: string; snapshotId: string; nowMs: number; leaseMs: number },
   ): Promise<{ state: 'ready'; layer: LayerRecord } | { state: 'claimed' } | { state: 'busy' }>;
   renew(diffId: Digest, owner: string, untilMs: number): Promise<boolean>;
-  /** Records a layer whose blob is visible; only the owner of the lease may. */
-  publish(layer: LayerRecord, owner: string, nowMs: number): Promise<boolean>;
+  /** Records a layer whose blob is visible, used by this snapshot; false when the lease is lost. */
+  publish(layer: LayerRecord, claim: { owner: string; snapshotId: string; nowMs: number }): Promise<boolean>;
+  /** Ends a claim without a layer: what was being converted is forgotten. */
   release(diffId: Digest, owner: string): Promise<void>;
-  /** Layers that no Ready cache names, nobody converts, and that were published before `olderThanMs`. */
-  listUnreferenced(olderThanMs: number): Promise<Digest[]>;
-  /** Forgets a layer if it is still unreferenced and unleased; true when it did, and only then may the blob go. */
-  forget(diffId: Digest): Promise<boolean>;
+  /** Layers that are there, that no snapshot uses and nobody holds. */
+  listUnreferenced(): Promise<Digest[]>;
+  /** Claims an unreferenced layer for its removal: from now on `use` does not find it and `claim` says `busy`. */
+  claimForRemoval(diffId: Digest, claim: { owner: string; nowMs: number; leaseMs: number }): Promise<boolean>;
+  /** Forgets a layer claimed for removal once its blob is gone. */
+  forget(diffId: Digest, owner: string): Promise<void>;
 };

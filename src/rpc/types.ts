@@ -1,7 +1,7 @@
 /** A request as any HTTP listener can hand it over; header names in lower case, repeated headers in order. */
 export type RpcRequest = {
   readonly method: string;
-  /** `/` for RPC. */
+  /** As sent, percent-encoded; `/` for RPC. */
   readonly path: string;
   /** Query text as received, without the `?`. */
   readonly rawQuery: string;
@@ -9,6 +9,8 @@ export type RpcRequest = {
   readonly body: Uint8Array;
   /** Address of the caller. */
   readonly peer: string;
+  /** Whether it came over TLS; absent means no. */
+  readonly secure?: boolean;
 };
 
 export type RpcResponse = {
@@ -16,3 +18,22 @@ export type RpcResponse = {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 };
+
+/** Where the pipeline logs: a part of pino's logger. Never called with a secret, token, signature or header map. */
+export type RpcLog = {
+  warn(facts: object, message: string): void;
+  error(facts: object, message: string): void;
+};
+
+/**
+ * One header as the signature rules see it: the trimmed values sorted and joined with `,`. Everything that reads a header
+ * uses this, so that a repeated header can't mean one thing to the signature and another to the handler.
+ */
+export function headerText(headers: RpcRequest['headers'], name: string): string | undefined {
+  const values = headers.get(name);
+  if (values === undefined || values.length === 0) return undefined;
+  return values
+    .map((value) => value.trim())
+    .toSorted()
+    .join(',');
+}

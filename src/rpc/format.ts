@@ -1,0 +1,38 @@
+import { apiError } from './api-error.ts';
+import { detectScheme } from './credentials.ts';
+import type { Parameters } from './parameters.ts';
+import type { Format } from './render.ts';
+import { headerText, type RpcRequest } from './types.ts';
+
+const NO_PARAMETERS: Parameters = new Map();
+
+/** The format of an error that comes up before the caller's choice is known: JSON for V3 callers, XML for the rest. */
+export function defaultFormat(headers: RpcRequest['headers']): Format {
+  return detectScheme(headers, NO_PARAMETERS) === 'none' ? 'XML' : 'JSON';
+}
+
+/**
+ * V3 callers choose by `Accept` and get JSON when they don't care; others by the parameter `Format`, in any case, XML when
+ * it is absent. A caller with no signature at all and no Format is asked for its `Accept` too.
+ * Throws 400 `InvalidParameter.Format` or `InvalidParameter.Accept`.
+ */
+export function chooseFormat(headers: RpcRequest['headers'], parameters: Parameters): Format {
+  const scheme = detectScheme(headers, parameters);
+  const accept = headerText(headers, 'accept')?.toLowerCase();
+  if (scheme === 'V3') return formatOfAccept(accept ?? '*/*');
+  const format = parameters.get('Format');
+  if (format) return formatOfParameter(format);
+  return scheme !== 'V1' && accept?.includes('json') ? 'JSON' : 'XML';
+}
+
+function formatOfParameter(text: string): Format {
+  const format = text.toUpperCase();
+  if (format === 'JSON' || format === 'XML') return format;
+  throw apiError('InvalidParameter.Format');
+}
+
+function formatOfAccept(accept: string): Format {
+  if (/\bapplication\/json\b|\*\/\*|\bapplication\/\*/.test(accept)) return 'JSON';
+  if (/\b(?:application|text)\/xml\b/.test(accept)) return 'XML';
+  throw apiError('InvalidParameter.Accept');
+}

@@ -1,0 +1,159 @@
+import type { Clock } from '../lib/clock.ts';
+import { type Action, type ActionTable, ECI_VERSION } from './action.ts';
+import { ApiError, apiError } from './api-error.ts';
+import type { Authenticate, Caller } from './authenticate.ts';
+import { detectScheme } from './credentials.ts';
+import { chooseFormat, defaultFormat } from './format.ts';
+import { type Parameters, readParameters } from './parameters.ts';
+import { renderError, renderResult } from './render.ts';
+import { headerText, type RpcLog, type RpcRequest, type RpcResponse } from './types.ts';
+
+/** A call whose signature was found good, before its business parameters are looked at. */
+export type AuthenticatedCall = {
+  readonly request: RpcRequest;
+  readonly parameters: Parameters;
+  readonly caller: Caller;
+  readonly action: Action;
+  readonly regionId: string;
+  readonly requestId: string;
+  /** The resource the call is about, `acs:eci:cn-hangzhou:1234:imagecache/*`. */
+  readonly resource: string;
+};
+
+/** For logs and metrics; `action` is undefined unless it is one of the table, so that callers can't invent label values. */
+export type FinishedCall = {
+  readonly requestId: string;
+  readonly action: string | undefined;
+  readonly accountId: string | undefined;
+  readonly status: number;
+  /** Undefined for a success. */
+  readonly code: string | undefined;
+  readonly durationMs: number;
+  readonly peer: string;
+};
+
+export type RpcHandlerOptions = {
+  readonly actions: ActionTable;
+  readonly authenticate: Authenticate;
+  /** Throws 403 `NoPermission` or another refusal. */
+  readonly authorize?: (call: AuthenticatedCall) => Promise<void>;
+  /** Flow control: throws `Throttling.User` with a retryAfterMs. */
+  readonly admit?: (call: AuthenticatedCall) => Promise<void>;
+  readonly clock: Clock;
+  /** An upper-case UUID, new each time. */
+  readonly newRequestId: () => string;
+  readonly log: RpcLog;
+  readonly onFinished?: (call: FinishedCall) => void;
+  readonly sslRequired?: boolean;
+};
+
+export type RpcHandler = (request: RpcRequest, signal?: AbortSignal) => Promise<RpcResponse>;
+
+/** Unknown versions that get a warning of their own; a caller must not be able to fill the log or our memory. */
+const MAX_VERSION_WARNINGS = 20;
+const VERSION = /^\d{4}-\d\d-\d\d$/;
+
+/**
+ * The gateway: answers every request, whatever it holds, with a response in the caller's format, and never throws. The checks
+ * come in the vendor's order, which clients can tell from the error they get.
+ */
+export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
+  const { actions, authenticate, authorize, admit, clock, newRequestId, log } = options;
+  const warnedVersions = new Set<string>();
+
+  return async (request, signal = new AbortController().signal) => {
+    const startMs = clock.now();
+    const requestId = newRequestId();
+    let format = defaultFormat(request.headers);
+    let action: Action | undefined;
+    let caller: Caller | undefined;
+    let response: RpcResponse;
+    let code: string | undefined;
+    try {
+      if (request.method !== 'GET' && request.method !== 'POST') throw apiError('UnsupportedHTTPMethod');
+      if (options.sslRequired && !request.secure) throw apiError('InvalidProtocol.NeedSsl');
+      const parameters = readParameters(request);
+      format = chooseFormat(request.headers, parameters.all);
+      action = findAction(request, parameters.all);
+      caller = await authenticate(request, parameters);
+      const call = describeCall({ request, parameters: parameters.all, caller, action, requestId });
+      await authorize?.(call);
+      await admit?.(call);
+      const run = action.prepare(parameters.all);
+      const { regionId } = call;
+      const { peer } = request;
+      const context = { ...caller, action: action.name, requestId, regionId, nowMs: startMs, signal, log, peer };
+      const result = await run(context);
+      response = renderResult(result, { action: action.name, format, requestId });
+    } catch (thrown) {
+      const error = toApiError(thrown, { requestId, action: action?.name, signal });
+      code = error.code;
+      response = renderError(error, { format, requestId, hostId: hostOf(request) });
+    }
+    options.onFinished?.({
+      requestId,
+      action: action?.name,
+      accountId: caller?.accountId,
+      status: response.status,
+      code,
+      durationMs: clock.now() - startMs,
+      peer: request.peer,
+    });
+    return response;
+  };
+
+  function findAction(request: RpcRequest, parameters: Parameters): Action {
+    const name = systemParameter('Action', request, parameters);
+    const version = systemParameter('Version', request, parameters);
+    const action = request.path === '/' ? actions.get(name) : undefined;
+    // The vendor documents InvalidAction.NotFound with the same status and text; ECI's own pages name this one.
+    if (action === undefined) throw apiError('InvalidApi.NotFound');
+    if (!VERSION.test(version)) throw apiError('InvalidVersion');
+    if (version !== (action.version ?? ECI_VERSION)) warnOfVersion(version, action.name);
+    return action;
+  }
+
+  /** Other versions are served all the same: what clients call differs only in fields they don't read. */
+  function warnOfVersion(version: string, action: string): void {
+    if (warnedVersions.has(version) || warnedVersions.size >= MAX_VERSION_WARNINGS) return;
+    warnedVersions.add(version);
+    log.warn({ version, action }, 'call of an unknown API version, served as the known one');
+  }
+
+  /** Whatever was thrown, as what the caller may see; an error that is not meant for the caller goes to the log instead. */
+  function toApiError(
+    thrown: unknown,
+    facts: { requestId: string; action: string | undefined; signal: AbortSignal },
+  ): ApiError {
+    if (thrown instanceof ApiError) return thrown;
+    const { signal, ...logged } = facts;
+    if (signal.aborted) return apiError('ServiceUnavailable');
+    log.error({ ...logged, err: thrown }, 'call failed inside the server');
+    return apiError('InternalError');
+  }
+}
+
+/**
+ * `Action` and `Version`. V1 signs parameters only, so its headers of the same meaning don't count; V3 prefers the header,
+ * with the parameter for clients that send that instead; unsigned requests are refused later and may use either.
+ */
+function systemParameter(name: 'Action' | 'Version', request: RpcRequest, parameters: Parameters): string {
+  const parameter = parameters.get(name);
+  const header = headerText(request.headers, `x-acs-${name.toLowerCase()}`);
+  const scheme = detectScheme(request.headers, parameters);
+  const value = scheme === 'V1' ? parameter : scheme === 'V3' ? header || parameter : parameter || header;
+  if (!value) throw apiError('Missing{Param}', { Param: name });
+  return value;
+}
+
+function describeCall(facts: Omit<AuthenticatedCall, 'regionId' | 'resource'>): AuthenticatedCall {
+  const { action, caller, parameters } = facts;
+  const regionId = parameters.get('RegionId') ?? '';
+  const relative = (action.ramResource ?? '*').replace(/\{(\w+)\}/g, (_, name: string) => parameters.get(name) || '*');
+  return { ...facts, regionId, resource: `acs:eci:${regionId || '*'}:${caller.accountId}:${relative}` };
+}
+
+/** The domain the caller named, without the port. */
+function hostOf(request: RpcRequest): string {
+  return (headerText(request.headers, 'host') ?? '').replace(/:\d*$/, '');
+}

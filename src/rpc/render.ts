@@ -1,0 +1,56 @@
+import type { ApiError } from './api-error.ts';
+import type { RpcResponse } from './types.ts';
+import { type ResultObject, toXml } from './xml.ts';
+
+export type Format = 'JSON' | 'XML';
+
+/** Older clients of the vendor compare these texts literally before they parse an answer. */
+const CONTENT_TYPES: Readonly<Record<Format, string>> = {
+  JSON: 'application/json;charset=utf-8',
+  XML: 'text/xml;charset=utf-8',
+};
+
+/** 200, with the result's fields at top level beside RequestId. */
+export function renderResult(
+  result: ResultObject,
+  { action, format, requestId }: { action: string; format: Format; requestId: string },
+): RpcResponse {
+  const value = { RequestId: requestId, ...result };
+  return respond(200, value, { root: `${action}Response`, format, requestId });
+}
+
+/** `hostId` is the domain the caller named in its Host header. */
+export function renderError(
+  error: ApiError,
+  { format, requestId, hostId }: { format: Format; requestId: string; hostId: string },
+): RpcResponse {
+  const value = {
+    RequestId: requestId,
+    HostId: hostId,
+    Code: error.code,
+    Message: error.message,
+    Recommend: `https://api.aliyun.com/troubleshoot?q=${encodeURIComponent(error.code)}&product=Eci&requestId=${requestId}`,
+    AccessDeniedDetail: error.accessDeniedDetail,
+  };
+  const response = respond(error.status, value, { root: 'Error', format, requestId });
+  if (error.retryAfterMs === undefined) return response;
+  return { ...response, headers: { ...response.headers, 'x-acs-retry-after': String(Math.ceil(error.retryAfterMs)) } };
+}
+
+function respond(
+  status: number,
+  value: ResultObject,
+  { root, format, requestId }: { root: string; format: Format; requestId: string },
+): RpcResponse {
+  return {
+    status,
+    headers: {
+      'content-type': CONTENT_TYPES[format],
+      // New clients prefer it over the body's RequestId, so the two are equal.
+      'x-acs-request-id': requestId,
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': '*',
+    },
+    body: format === 'JSON' ? JSON.stringify(value) : toXml(root, value),
+  };
+}

@@ -1,0 +1,31 @@
+import { createHmac } from 'node:crypto';
+import { equalText } from './equal-text.ts';
+import type { Parameters } from './parameters.ts';
+import { percentEncode } from './percent.ts';
+
+/**
+ * V1, the query signature (SignatureVersion 1.0, HMAC-SHA1): covers the method and every parameter of query and form
+ * body, decoded and encoded again, because the encodings on the wire differ between clients. It covers no header and no path.
+ */
+export function stringToSignV1(method: string, parameters: Parameters): string {
+  return `${method}&%2F&${percentEncode(canonicalParameters(parameters, 'Signature'))}`;
+}
+
+/** Base64. */
+export function signV1(stringToSign: string, secret: string): string {
+  return createHmac('sha1', `${secret}&`).update(stringToSign).digest('base64');
+}
+
+export function verifyV1(stringToSign: string, secret: string, signature: string): boolean {
+  return equalText(signV1(stringToSign, secret), signature);
+}
+
+/** Sorted by name, encoded, joined: the form V1 signs, V3 signs of the query, and our client sends. */
+export function canonicalParameters(parameters: Parameters, without?: string): string {
+  // The default sort compares UTF-16 units, which is byte order for all that a parameter of the API is named with.
+  return [...parameters.keys()]
+    .filter((name) => name !== without)
+    .toSorted()
+    .map((name) => `${percentEncode(name)}=${percentEncode(parameters.get(name) ?? '')}`)
+    .join('&');
+}

@@ -24,7 +24,7 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'wget', provides: 'wget', usedFor: IMAGES },
   { name: 'ca-certificates', provides: '/etc/ssl/certs/ca-certificates.crt', usedFor: IMAGES },
   { name: 'tar', provides: 'tar', usedFor: IMAGES },
-  { name: 'zstd', provides: 'zstd', usedFor: 'tests of zstd layers' },
+  { name: 'pigz', provides: 'pigz', usedFor: IMAGES },
   { name: 'isal', provides: 'igzip', usedFor: 'tests with igzip as the inflater' },
   { name: 'mount', provides: 'mount', usedFor: 'tests that mount snapshots' },
   { name: 'podman', provides: 'podman', usedFor: 'bench:build, and tests that run containers with Podman' },

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { type Duplex, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { run } from './run.ts';
@@ -40,17 +40,17 @@ function meter(): { stream: Transform; digest(): string; size(): number } {
   return { stream, digest: () => `sha256:${hash.digest('hex')}`, size: () => size };
 }
 
-/** Compresses a tar stream into the layout's blobs (image-spec, image-layout.md). */
+/** Compresses a tar stream, by `pack` if given, into the layout's blobs (image-spec, image-layout.md). */
 export async function addLayer(
   layout: string,
   tar: AsyncIterable<Uint8Array>,
   compression: LayerCompression,
+  pack: Duplex | undefined = compressor(compression),
 ): Promise<Layer> {
   const blobs = join(layout, 'blobs/sha256');
   await mkdir(blobs, { recursive: true });
   const temporary = join(blobs, `.layer-${process.pid}-${performance.now()}`);
   const [plain, packed] = [meter(), meter()];
-  const pack = compressor(compression);
   const stages = pack ? [plain.stream, pack, packed.stream] : [plain.stream, packed.stream];
   await pipeline([Readable.from(tar), ...stages, createWriteStream(temporary)]);
   const digest = packed.digest();

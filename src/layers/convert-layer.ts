@@ -1,0 +1,172 @@
+import { createHash } from 'node:crypto';
+import { type Digest, digestOfHex, hexOf } from '../lib/digest.ts';
+import { LarderError } from '../lib/errors.ts';
+import { BlobWriter, type LayerSink } from './blob-writer.ts';
+import { type Compression, createDecompressor, type Decompressor } from './decompress.ts';
+import { BLOCK_BYTES, type ByteString, type Directory, type ErofsSummary, writeErofs } from './erofs/index.ts';
+import { LayerBuilder } from './layer-builder.ts';
+import { LayerTree } from './layer-tree.ts';
+import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
+import { type LowerLookup, missingLink, resolveLower } from './lower.ts';
+import { TarReader } from './tar-reader.ts';
+
+export type ConvertLayerOptions = {
+  /** As the layer's media type says. */
+  compression: Compression;
+  /** Of the compressed bytes, from the manifest. */
+  expectedDigest: Digest;
+  /** Of the tar, from the image's config. */
+  expectedDiffId: Digest;
+  /** Of the compressed bytes, from the manifest. */
+  expectedBytes?: number;
+  sink: LayerSink;
+  limits?: Partial<LayerLimits>;
+  decompressor?: Decompressor;
+  /**
+   * The layers below. Without it, a hard link to a file of theirs fails with `layers.link-outside-layer`, and directories that
+   * the tar doesn't name get a default owner and mode. With it, the blob may depend on more than its diffID; see `usedLower`.
+   */
+  lower?: LowerLookup;
+  signal?: AbortSignal;
+};
+
+export type ConvertedLayer = {
+  digest: Digest;
+  diffId: Digest;
+  compressedBytes: number;
+  tarBytes: number;
+  /** Of the EROFS file: all was written to the sink up to here. */
+  blobBytes: number;
+  /** Sum of the sizes of regular files, hard links once. */
+  contentBytes: number;
+  /** Entries of the tar. */
+  entries: number;
+  /**
+   * Directories that the tar doesn't name (bytes as latin1, '' is the root). In an overlay they show this layer's owner, mode
+   * and mtime, where unpackers keep the lower layer's.
+   */
+  implicitDirectories: ByteString[];
+  /** The tar hides all that is below the root, for which overlayfs has no mark: stack nothing below this layer. */
+  isRootOpaque: boolean;
+  /** `lower` was asked: the blob must not be stored under the diffID alone. */
+  usedLower: boolean;
+};
+
+/**
+ * Turns one layer into an EROFS file in a single pass: compressed bytes → sha256 → inflate → sha256 → tar → files' data
+ * to the sink as it comes, then the metadata, and block 0 last. Same layer, same bytes, whatever inflates it. Memory is
+ * bounded by the tree, never by files.
+ *
+ * The caller commits the sink when this resolved, and throws it away otherwise. Throws `layers.digest-mismatch`,
+ * `layers.diffid-mismatch`, `layers.size-mismatch`, `layers.corrupt`, `layers.limit`, `layers.unsupported`,
+ * `layers.invalid-entry`, `layers.link-outside-layer`, and what the source or the sink throw.
+ */
+export async function convertLayer(
+  source: AsyncIterable<Uint8Array>,
+  options: ConvertLayerOptions,
+): Promise<ConvertedLayer> {
+  const { sink, signal, expectedDiffId, lower } = options;
+  const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits };
+  // Block 0 is the superblock's.
+  const writer = new BlobWriter(sink, BLOCK_BYTES);
+  const tree = new LayerTree(limits);
+  const builder = new LayerBuilder(tree, writer, limits);
+  try {
+    const read = await readTar(source, { ...options, limits, builder, writer });
+    const { implicit, links } = tree.finish();
+    const [link] = links;
+    if (lower) await resolveLower({ tree, links, implicit, lookup: lower, writer });
+    else if (link) throw missingLink(link);
+    const uuid = uuidOf(expectedDiffId);
+    const summary = await writeTree(tree.root, { writer, uuid, sink, signal });
+    return {
+      ...read,
+      blobBytes: summary.blobBytes,
+      contentBytes: summary.contentBytes,
+      entries: builder.entries,
+      implicitDirectories: implicit.map(({ path }) => path),
+      isRootOpaque: tree.isRootOpaque,
+      usedLower: lower !== undefined && links.length + implicit.length > 0,
+    };
+  } finally {
+    await writer.settle();
+  }
+}
+
+async function readTar(
+  source: AsyncIterable<Uint8Array>,
+  options: ConvertLayerOptions & { limits: LayerLimits; builder: LayerBuilder; writer: BlobWriter },
+): Promise<{ digest: Digest; diffId: Digest; compressedBytes: number; tarBytes: number }> {
+  const { compression, signal, limits, builder, writer, expectedBytes } = options;
+  const decompress = options.decompressor ?? createDecompressor();
+  const reader = new TarReader(builder, limits);
+  const hash = createHash('sha256');
+  let compressedBytes = 0;
+  async function* hashed(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      signal?.throwIfAborted();
+      hash.update(chunk);
+      compressedBytes += chunk.length;
+      if (expectedBytes !== undefined && compressedBytes > expectedBytes)
+        throw sizeMismatch(expectedBytes, compressedBytes);
+      yield chunk;
+    }
+  }
+  const tarHash = createHash('sha256');
+  let tarBytes = 0;
+  for await (const chunk of decompress(compression, hashed(), signal)) {
+    signal?.throwIfAborted();
+    tarHash.update(chunk);
+    tarBytes += chunk.length;
+    enforce(limits, 'maxTarBytes', tarBytes);
+    if (tarBytes > limits.ratioFloorBytes) enforce(limits, 'maxRatio', tarBytes / compressedBytes);
+    reader.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    if (writer.isFull) await writer.flush();
+  }
+  signal?.throwIfAborted();
+  if (expectedBytes !== undefined && compressedBytes !== expectedBytes)
+    throw sizeMismatch(expectedBytes, compressedBytes);
+  const digest = digestOfHex(hash.digest('hex'));
+  if (digest !== options.expectedDigest) throw mismatch('digest', options.expectedDigest, digest);
+  const diffId = digestOfHex(tarHash.digest('hex'));
+  if (diffId !== options.expectedDiffId) throw mismatch('diffid', options.expectedDiffId, diffId);
+  reader.end();
+  return { digest, diffId, compressedBytes, tarBytes };
+}
+
+async function writeTree(
+  root: Directory,
+  options: { writer: BlobWriter; uuid: Uint8Array; sink: LayerSink; signal: AbortSignal | undefined },
+): Promise<ErofsSummary> {
+  const { writer, uuid, sink, signal } = options;
+  writer.align(BLOCK_BYTES);
+  const sections = writeErofs(root, { startBlock: writer.position / BLOCK_BYTES, uuid });
+  await writer.finish();
+  for (;;) {
+    const { done, value } = sections.next();
+    if (done) return value;
+    signal?.throwIfAborted();
+    await sink.writev([value.bytes], value.position);
+  }
+}
+
+/** A UUID of the free form, version 8 (RFC 9562), from the diffID: nothing random may be in a blob. */
+function uuidOf(diffId: Digest): Uint8Array {
+  const uuid = Buffer.from(hexOf(diffId).slice(0, 32), 'hex');
+  uuid[6] = 0x80 | ((uuid[6] ?? 0) & 0x0f);
+  uuid[8] = 0x80 | ((uuid[8] ?? 0) & 0x3f);
+  return uuid;
+}
+
+function mismatch(kind: 'digest' | 'diffid', expected: Digest, actual: Digest): LarderError {
+  const what = kind === 'digest' ? 'digest' : 'diffID';
+  return new LarderError(`layers.${kind}-mismatch`, `the layer's ${what} is ${actual}, expected ${expected}`, {
+    facts: { expected, actual },
+  });
+}
+
+function sizeMismatch(expected: number, actual: number): LarderError {
+  return new LarderError('layers.size-mismatch', `the layer has ${actual} bytes or more, expected ${expected}`, {
+    facts: { expected, actual },
+  });
+}

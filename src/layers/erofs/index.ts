@@ -1,0 +1,18 @@
+export { BLOCK_BYTES } from './format.ts';
+export type {
+  ByteString,
+  ChunkMap,
+  Directory,
+  Inode,
+  InodeAttributes,
+  RegularFile,
+  SpecialFile,
+  Symlink,
+  Xattr,
+} from './inode.ts';
+export { NO_XATTRS, newDirectory, newFile, newSpecialFile, newSymlink } from './inode.ts';
+export type { ErofsFile, ErofsReader, ReadAt } from './reader.ts';
+export { openErofs } from './reader.ts';
+export type { ErofsSummary, Section } from './writer.ts';
+export { writeErofs } from './writer.ts';
+export { splitXattrName, xattrAreaBytes } from './xattr-area.ts';

@@ -1,0 +1,214 @@
+import { LarderError } from '../../lib/errors.ts';
+import { crc32c } from './crc32c.ts';
+import { encodeDirents, nameBlocks } from './dirents.ts';
+import * as format from './format.ts';
+import type { ChunkMap, Directory, Inode, RegularFile, SpecialFile, Symlink } from './inode.ts';
+import { chunkCount, chunkPadding, layOut } from './layout.ts';
+import { encodeXattrs, xattrAreaBytes, xattrCount } from './xattr-area.ts';
+
+const { BLOCK_BYTES, LAYOUT } = format;
+
+/** Sections are yielded in pieces of this size: the writer's whole memory beside the tree. */
+const SECTION_BYTES = 1 << 20;
+/** Block addresses have 32 bits without the 48BIT feature, and the last one means a hole. */
+const MAX_BLOCKS = 0xffff_ffff;
+
+export type Section = { position: number; bytes: Buffer };
+export type ErofsSummary = { blobBytes: number; contentBytes: number; inodes: number };
+
+/**
+ * The file system around data that is already in place: files' blocks lie before `startBlock`. Yields what is to be
+ * written and where, block 0 with the superblock last, so that half a file is never a file system.
+ * The same tree gives the same bytes. A tree can be written once: its inodes remember their places.
+ */
+export function* writeErofs(
+  root: Directory,
+  options: { startBlock: number; uuid: Uint8Array },
+): Generator<Section, ErofsSummary> {
+  const layout = layOut(root);
+  const metadataBlocks = Math.ceil(layout.metadataBytes / BLOCK_BYTES);
+  const bodyStart = options.startBlock + metadataBlocks;
+  const blocks = bodyStart + layout.bodyBlocks;
+  if (blocks >= MAX_BLOCKS)
+    throw new LarderError('erofs.unrepresentable', `${blocks} blocks are more than EROFS addresses`);
+
+  const metadata = new SectionBuffer(options.startBlock * BLOCK_BYTES);
+  const bodies = new SectionBuffer(bodyStart * BLOCK_BYTES);
+  for (const { inode, parent } of layout.placed) {
+    metadata.skipTo(options.startBlock * BLOCK_BYTES + inode.nid * format.SLOT_BYTES);
+    metadata.append(encodeInode(inode, bodyStart));
+    if (inode.xattrs.length > 0) metadata.append(encodeXattrs(inode.xattrs));
+    if (inode.kind === 'directory') appendDirectory({ directory: inode, parent, metadata, bodies });
+    else if (inode.kind === 'symlink') appendSymlink(inode, metadata, bodies);
+    else if (inode.kind === 'file' && typeof inode.data !== 'number') appendChunks(inode, inode.data, metadata);
+    yield* metadata.takeFull();
+    yield* bodies.takeFull();
+  }
+  metadata.skipTo(bodyStart * BLOCK_BYTES);
+  bodies.skipTo(blocks * BLOCK_BYTES);
+  yield* metadata.takeAll();
+  yield* bodies.takeAll();
+  yield { position: 0, bytes: encodeSuperblock({ ...options, blocks, layout, rootNid: root.nid }) };
+  return { blobBytes: blocks * BLOCK_BYTES, contentBytes: layout.contentBytes, inodes: layout.placed.length };
+}
+
+function encodeSuperblock(options: {
+  startBlock: number;
+  uuid: Uint8Array;
+  blocks: number;
+  rootNid: number;
+  layout: { hasChunks: boolean; placed: readonly unknown[] };
+}): Buffer {
+  const block = Buffer.alloc(BLOCK_BYTES);
+  const superblock = block.subarray(format.SUPERBLOCK_OFFSET);
+  superblock.writeUInt32LE(format.SUPERBLOCK_MAGIC, 0);
+  superblock.writeUInt32LE(format.COMPAT_CHECKSUM | format.COMPAT_MTIME, 8);
+  superblock[12] = format.BLOCK_BITS;
+  superblock.writeUInt16LE(options.rootNid, 14);
+  superblock.writeUInt32LE(options.layout.placed.length, 16);
+  superblock.writeUInt32LE(options.blocks, 36);
+  superblock.writeUInt32LE(options.startBlock, 40);
+  superblock.set(options.uuid.subarray(0, 16), 48);
+  superblock.writeUInt32LE(options.layout.hasChunks ? format.INCOMPAT_CHUNKED_FILE : 0, 80);
+  // Over the rest of block 0, with its own field as zero (fs/erofs/super.c, erofs_superblock_csum_verify).
+  superblock.writeUInt32LE(crc32c(superblock), 4);
+  return block;
+}
+
+function encodeInode(inode: Inode, bodyStart: number): Buffer {
+  const { layout, size, union } = describeBody(inode, bodyStart);
+  const bytes = Buffer.alloc(format.INODE_BYTES);
+  bytes.writeUInt16LE(format.FORMAT_EXTENDED | (layout << 1), 0);
+  bytes.writeUInt16LE(xattrCount(xattrAreaBytes(inode.xattrs)), 2);
+  bytes.writeUInt16LE(format.TYPE_BITS[inode.kind] | inode.mode, 4);
+  writeUint64(bytes, size, 8);
+  bytes.writeUInt32LE(union, 16);
+  // i_ino serves 32-bit stat only; the number is as unique as anything.
+  bytes.writeUInt32LE(inode.nid >>> 0, 20);
+  bytes.writeUInt32LE(inode.uid, 24);
+  bytes.writeUInt32LE(inode.gid, 28);
+  writeUint64(bytes, inode.mtimeSec, 32);
+  bytes.writeUInt32LE(inode.mtimeNsec, 40);
+  bytes.writeUInt32LE(inode.links, 44);
+  return bytes;
+}
+
+/** A 64-bit number in two's complement; exact up to ±2^53, and much faster than a BigInt. */
+function writeUint64(target: Buffer, value: number, offset: number): void {
+  target.writeUInt32LE(value - Math.floor(value / 2 ** 32) * 2 ** 32, offset);
+  target.writeInt32LE(Math.floor(value / 2 ** 32), offset + 4);
+}
+
+/** Layout, `i_size` and `i_u`. */
+function describeBody(inode: Inode, bodyStart: number): { layout: format.Layout; size: number; union: number } {
+  switch (inode.kind) {
+    case 'directory':
+    case 'symlink': {
+      const size = inode.kind === 'directory' ? inode.size : inode.target.length;
+      const inBlocks = size >= BLOCK_BYTES || !inode.inlineTail;
+      const union = inBlocks ? bodyStart + inode.firstBlock : 0;
+      return { layout: inode.inlineTail ? LAYOUT.inlineTail : LAYOUT.plain, size, union };
+    }
+    case 'file':
+      if (typeof inode.data === 'number') return { layout: LAYOUT.plain, size: inode.size, union: inode.data };
+      return { layout: LAYOUT.chunkBased, size: inode.size, union: format.CHUNK_INDEXES | inode.data.chunkBits };
+    case 'character':
+    case 'block':
+    case 'fifo':
+      break;
+  }
+  return { layout: LAYOUT.plain, size: 0, union: encodeDevice(inode) };
+}
+
+/** The kernel's `new_encode_dev` (include/linux/kdev_t.h): 12 bits of major, 20 of minor. */
+function encodeDevice({ major, minor }: SpecialFile): number {
+  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
+}
+
+function appendDirectory(options: {
+  directory: Directory;
+  parent: Directory;
+  metadata: SectionBuffer;
+  bodies: SectionBuffer;
+}): void {
+  const { directory, parent, metadata, bodies } = options;
+  const blocks = nameBlocks(directory);
+  for (const [index, names] of blocks.entries()) {
+    const isTail = index === blocks.length - 1;
+    const block = Buffer.alloc(BLOCK_BYTES);
+    encodeDirents(block, { names, directory, parent });
+    if (isTail && directory.inlineTail) metadata.append(block.subarray(0, directory.size - index * BLOCK_BYTES));
+    else bodies.append(block);
+  }
+}
+
+function appendSymlink(symlink: Symlink, metadata: SectionBuffer, bodies: SectionBuffer): void {
+  const target = Buffer.from(symlink.target, 'latin1');
+  if (symlink.inlineTail) metadata.append(target);
+  else bodies.append(Buffer.concat([target], BLOCK_BYTES));
+}
+
+function appendChunks(file: RegularFile, map: ChunkMap, metadata: SectionBuffer): void {
+  metadata.append(Buffer.alloc(chunkPadding(format.INODE_BYTES + xattrAreaBytes(file.xattrs))));
+  let next = 0;
+  const append = (count: number, addressOf: (index: number) => number) => {
+    const indexes = Buffer.alloc(count * format.CHUNK_INDEX_BYTES);
+    for (let index = 0; index < count; index++) {
+      indexes.writeUInt32LE(addressOf(index), index * format.CHUNK_INDEX_BYTES + 4);
+    }
+    metadata.append(indexes);
+    next += count;
+  };
+  for (const { firstChunk, count, firstBlock } of map.runs) {
+    append(firstChunk - next, () => format.NULL_ADDRESS);
+    append(count, (index) => firstBlock + index * 2 ** map.chunkBits);
+  }
+  append(chunkCount(file) - next, () => format.NULL_ADDRESS);
+}
+
+/** Bytes for consecutive positions, gathered into sections. */
+class SectionBuffer {
+  #start: number;
+  #bytes = Buffer.alloc(SECTION_BYTES);
+  #used = 0;
+  readonly #full: Section[] = [];
+
+  constructor(position: number) {
+    this.#start = position;
+  }
+
+  append(bytes: Buffer): void {
+    for (let offset = 0; offset < bytes.length; ) {
+      const copied = bytes.copy(this.#bytes, this.#used, offset);
+      this.#advance(copied);
+      offset += copied;
+    }
+  }
+
+  /** Zeros up to a position at or after the present one. */
+  skipTo(position: number): void {
+    for (let gap = position - this.#start - this.#used; gap > 0; gap = position - this.#start - this.#used) {
+      this.#advance(Math.min(gap, SECTION_BYTES - this.#used));
+    }
+  }
+
+  *takeFull(): Generator<Section> {
+    for (let section = this.#full.shift(); section; section = this.#full.shift()) yield section;
+  }
+
+  *takeAll(): Generator<Section> {
+    yield* this.takeFull();
+    if (this.#used > 0) yield { position: this.#start, bytes: this.#bytes.subarray(0, this.#used) };
+    this.#start += this.#used;
+    this.#used = 0;
+  }
+
+  #advance(count: number): void {
+    this.#used += count;
+    if (this.#used < SECTION_BYTES) return;
+    this.#full.push({ position: this.#start, bytes: this.#bytes });
+    this.#start += SECTION_BYTES;
+    this.#bytes = Buffer.alloc(SECTION_BYTES);
+    this.#used = 0;
+  }
+}

@@ -1,0 +1,65 @@
+import { LarderError } from '../../lib/errors.ts';
+import {
+  XATTR_ENTRY_BYTES,
+  XATTR_HEADER_BYTES,
+  XATTR_MAX_NAME_BYTES,
+  XATTR_MAX_VALUE_BYTES,
+  XATTR_PREFIXES,
+} from './format.ts';
+import type { Xattr } from './inode.ts';
+
+/**
+ * The name's index and the rest of it, or undefined where EROFS has no way to write it (`system.*` other than the ACLs,
+ * over-long names).
+ */
+export function splitXattrName(name: string): { index: number; suffix: string } | undefined {
+  for (const [prefix, index] of XATTR_PREFIXES) {
+    const whole = !prefix.endsWith('.');
+    if (whole ? name !== prefix : !name.startsWith(prefix) || name.length === prefix.length) continue;
+    const suffix = name.slice(prefix.length);
+    return suffix.length > XATTR_MAX_NAME_BYTES ? undefined : { index, suffix };
+  }
+  return undefined;
+}
+
+/** Bytes between the inode and its inline tail or chunk indexes; a multiple of 4, 0 without attributes. */
+export function xattrAreaBytes(xattrs: readonly Xattr[]): number {
+  if (xattrs.length === 0) return 0;
+  return xattrs.reduce((bytes, xattr) => bytes + entryBytes(xattr), XATTR_HEADER_BYTES);
+}
+
+/** Encodes the attributes in order, without shared ones. */
+export function encodeXattrs(xattrs: readonly Xattr[]): Buffer {
+  const area = Buffer.alloc(xattrAreaBytes(xattrs));
+  let offset = XATTR_HEADER_BYTES;
+  for (const xattr of xattrs) {
+    const { index, suffix } = requireXattr(xattr);
+    area[offset] = suffix.length;
+    area[offset + 1] = index;
+    area.writeUInt16LE(xattr.value.length, offset + 2);
+    area.write(suffix, offset + XATTR_ENTRY_BYTES, 'latin1');
+    area.set(xattr.value, offset + XATTR_ENTRY_BYTES + suffix.length);
+    offset += entryBytes(xattr);
+  }
+  return area;
+}
+
+/** `i_xattr_icount`: the area in units of 4 bytes, its header counted as one. */
+export function xattrCount(areaBytes: number): number {
+  return areaBytes === 0 ? 0 : 1 + (areaBytes - XATTR_HEADER_BYTES) / 4;
+}
+
+function entryBytes(xattr: Xattr): number {
+  return (XATTR_ENTRY_BYTES + requireXattr(xattr).suffix.length + xattr.value.length + 3) & ~3;
+}
+
+function requireXattr(xattr: Xattr): { index: number; suffix: string } {
+  const split = splitXattrName(xattr.name);
+  if (!split || xattr.value.length > XATTR_MAX_VALUE_BYTES) {
+    throw new LarderError(
+      'erofs.unrepresentable',
+      `no EROFS form for the extended attribute ${JSON.stringify(xattr.name)}`,
+    );
+  }
+  return split;
+}

@@ -1,0 +1,5 @@
+export type { LayerSink } from './blob-writer.ts';
+export { type ConvertedLayer, type ConvertLayerOptions, convertLayer } from './convert-layer.ts';
+export { type Compression, createDecompressor, type Decompressor, findIgzip } from './decompress.ts';
+export { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.ts';
+export type { LowerInode, LowerLookup } from './lower.ts';

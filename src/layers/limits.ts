@@ -1,0 +1,61 @@
+import { LarderError } from '../lib/errors.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** What one layer may ask for. A layer that asks for more fails with `layers.limit`, naming the limit. */
+export type LayerLimits = {
+  /** Of the tar; the caller sets what its quota leaves. */
+  maxTarBytes: number;
+  /** Tar bytes per compressed byte, once the tar is larger than `ratioFloorBytes`. Deflate can't exceed 1032. */
+  maxRatio: number;
+  ratioFloorBytes: number;
+  /** Tar entries. With 250 bytes of memory each, half a million take 125 MB. */
+  maxEntries: number;
+  /** Directories above one another. */
+  maxDepth: number;
+  /** Names looked up for all entries together; symlinks to symlinks multiply them. */
+  maxLookups: number;
+  /** Linux PATH_MAX, of names and link targets. */
+  maxPathBytes: number;
+  /** Linux NAME_MAX. */
+  maxNameBytes: number;
+  maxXattrs: number;
+  /** Names and values of one entry's extended attributes. */
+  maxXattrBytes: number;
+  /** One pax header, GNU long name or sparse map. Go's archive/tar stops at the same size. */
+  maxHeaderBytes: number;
+  /** Names, link targets, extended attributes and sparse maps of all entries: what is kept in memory beside the inodes. */
+  maxMetadataBytes: number;
+  /** Size that one file may claim. */
+  maxFileBytes: number;
+  /** Zeros and indexes that sparse files cost the blob beyond their data. */
+  maxSparseOverheadBytes: number;
+};
+
+export const DEFAULT_LAYER_LIMITS: LayerLimits = {
+  maxTarBytes: 128 * GIB,
+  maxRatio: 1100,
+  ratioFloorBytes: GIB,
+  maxEntries: 500_000,
+  maxDepth: 512,
+  maxLookups: 32_000_000,
+  maxPathBytes: 4096,
+  maxNameBytes: 255,
+  maxXattrs: 128,
+  maxXattrBytes: 128 * KIB,
+  maxHeaderBytes: MIB,
+  maxMetadataBytes: 64 * MIB,
+  maxFileBytes: 16 * 1024 * GIB,
+  maxSparseOverheadBytes: 64 * MIB,
+};
+
+/** Throws `layers.limit` when the value is above the limit. */
+export function enforce(limits: LayerLimits, name: keyof LayerLimits, value: number): void {
+  const limit = limits[name];
+  if (value <= limit) return;
+  throw new LarderError('layers.limit', `the layer exceeds ${name}: ${value} is more than ${limit}`, {
+    facts: { limit: name, max: limit, value },
+  });
+}

@@ -1,0 +1,108 @@
+import { LarderError } from '../lib/errors.ts';
+import type { BlobWriter } from './blob-writer.ts';
+import {
+  BLOCK_BYTES,
+  type ByteString,
+  type Inode,
+  type InodeAttributes,
+  newFile,
+  newSpecialFile,
+  newSymlink,
+} from './erofs/index.ts';
+import { cleanPath, type ImplicitDirectory, invalid, type LayerTree, type LowerLink } from './layer-tree.ts';
+import { OPAQUE } from './xattrs.ts';
+
+/** What the layers below have at a path, stacked as overlayfs shows them. */
+export type LowerInode = InodeAttributes &
+  (
+    | { kind: 'directory' }
+    | { kind: 'file'; size: number; data: AsyncIterable<Uint8Array> }
+    | { kind: 'symlink'; target: ByteString }
+    | { kind: 'character' | 'block' | 'fifo'; major: number; minor: number }
+  );
+
+/** Looks a path (no leading slash, bytes as latin1; '' is the root) up in the layers below; undefined where they have nothing. */
+export type LowerLookup = (path: ByteString) => Promise<LowerInode | undefined>;
+
+/**
+ * Answers what a layer can't know alone.
+ * - A hard link to a file of a lower layer: the file is copied up, to the link's name and, so that the two stay one inode, to
+ *   the target's too, unless this layer has something there.
+ * - A directory that the tar doesn't name: in an overlay the uppermost directory's owner and mode count, so it takes
+ *   the lower one's; without a lower one, and with nothing in it but whiteouts, it goes.
+ */
+export async function resolveLower(options: {
+  tree: LayerTree;
+  links: readonly LowerLink[];
+  implicit: readonly ImplicitDirectory[];
+  lookup: LowerLookup;
+  writer: BlobWriter;
+}): Promise<void> {
+  const { tree, links, implicit, lookup, writer } = options;
+  const copied = new Map<ByteString, Inode>();
+  for (const { directory, name, path, target } of links) {
+    const known = copied.get(target);
+    const inode = known ?? (await copyUp(target, path, lookup, writer));
+    directory.entries.set(name, inode);
+    if (known) continue;
+    copied.set(target, inode);
+    if (!tree.get(cleanPath(target))) tree.place(cleanPath(target), inode);
+  }
+  // Directories that the copies' targets brought are in the tree by now: children first, so that emptied ones go.
+  for (const { directory, path, parent, name } of implicit.toReversed()) {
+    const lower = await lookup(path);
+    if (lower?.kind === 'directory') {
+      const { mode, uid, gid, mtimeSec, mtimeNsec } = lower;
+      const isOpaque = directory.xattrs.includes(OPAQUE);
+      const xattrs = lower.xattrs.filter((xattr) => !xattr.name.startsWith('trusted.overlay.'));
+      Object.assign(directory, {
+        mode,
+        uid,
+        gid,
+        mtimeSec,
+        mtimeNsec,
+        xattrs: isOpaque ? [...xattrs, OPAQUE] : xattrs,
+      });
+    } else if (parent !== directory && [...directory.entries.values()].every(isWhiteout)) {
+      parent.entries.delete(name);
+    }
+  }
+}
+
+export function missingLink({ path, target }: LowerLink): LarderError {
+  return new LarderError(
+    'layers.link-outside-layer',
+    `${JSON.stringify(path)} is a hard link to ${JSON.stringify(target)}, which is not in this layer`,
+    { facts: { path, target } },
+  );
+}
+
+function isWhiteout(inode: Inode): boolean {
+  return inode.kind === 'character' && inode.major === 0 && inode.minor === 0;
+}
+
+async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup, writer: BlobWriter): Promise<Inode> {
+  const lower = await lookup(target);
+  if (!lower) throw invalid('a hard link to nothing', path);
+  switch (lower.kind) {
+    case 'directory':
+      throw invalid('a hard link to a directory', path);
+    case 'symlink':
+      return newSymlink(lower, lower.target);
+    case 'file': {
+      writer.align(BLOCK_BYTES);
+      const start = writer.position;
+      for await (const bytes of lower.data) {
+        writer.append(bytes);
+        if (writer.isFull) await writer.flush();
+      }
+      if (writer.position - start !== lower.size) throw invalid('a hard link to a file that changed its size', path);
+      return newFile(lower, lower.size, lower.size === 0 ? 0 : start / BLOCK_BYTES);
+    }
+    case 'character':
+    case 'block':
+    case 'fifo':
+      break;
+  }
+  return newSpecialFile(lower, lower.kind, lower);
+}

@@ -1,0 +1,3 @@
+export { imageCacheView } from './image-cache-view.ts';
+export type { ApiServices } from './services.ts';
+export { createActions } from './table.ts';

@@ -1,0 +1,67 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { SEAL_KEY_BYTES } from '../accounts/index.ts';
+import { errorCode, LarderError } from '../lib/errors.ts';
+import type { RandomBytes } from '../lib/ids.ts';
+
+/** What lies where under `--data`. Layers and snapshots are readable by those who mount them; the rest is for the server alone. */
+export type DataFolder = { directory: string; databasePath: string; sealKeyPath: string; lockPath: string };
+
+export async function prepareDataFolder(directory: string): Promise<DataFolder> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new LarderError('server.data-folder', `cannot make the data folder ${directory}; choose another with --data`, {
+      cause: error,
+    });
+  }
+  return {
+    directory,
+    databasePath: join(directory, 'larder.db'),
+    sealKeyPath: join(directory, 'seal.key'),
+    lockPath: join(directory, 'server.lock'),
+  };
+}
+
+/**
+ * Takes the folder for this process until the returned function is called or the process ends, however it ends: SQLite's
+ * own file lock is the one lock of the operating system that Node reaches without a native module.
+ */
+export function lockDataFolder(folder: DataFolder): () => void {
+  const lock = new DatabaseSync(folder.lockPath, { timeout: 0 });
+  try {
+    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+  } catch (error) {
+    lock.close();
+    throw new LarderError('server.data-folder-busy', `another larder serve uses ${folder.directory}; stop it, or choose another folder with --data`, {
+      cause: error,
+    });
+  }
+  return () => lock.close();
+}
+
+/** The key that seals secrets in the database: made once, mode 0600, on stable storage before anything is sealed with it. */
+export async function loadSealKey(path: string, randomBytes: RandomBytes): Promise<Uint8Array> {
+  try {
+    const key = await readFile(path);
+    if (key.length === SEAL_KEY_BYTES) return key;
+    throw new LarderError('server.seal-key', `${path} has ${key.length} bytes instead of ${SEAL_KEY_BYTES}; restore it from a backup`);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+  const key = randomBytes(SEAL_KEY_BYTES);
+  const temporary = `${path}.tmp`;
+  await rm(temporary, { force: true });
+  const file = await open(temporary, 'wx', 0o600);
+  try {
+    await file.writeFile(key);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+  const folder = await open(join(path, '..'));
+  await folder.sync().finally(() => folder.close());
+  return key;
+}

@@ -37,7 +37,7 @@ function aptGet(...args: string[]): boolean {
 function installMissing(missing: readonly TestPackage[]): void {
   const names = missing.map(({ name }) => name);
   // Recommended packages would bring services and hundreds of megabytes that no test uses.
-  aptGet('update') && aptGet('install', '-y', '--no-install-recommends', ...names);
+  if (aptGet('update')) aptGet('install', '-y', '--no-install-recommends', ...names);
 }
 
 function main(): void {

@@ -4,6 +4,7 @@
  */
 const BLOCK = 512;
 const MAX_OCTAL_ID = 0o7777777;
+const MAX_OCTAL_TIME = 0o77777777777;
 const MAX_NAME_BYTES = 100;
 
 export const TAR_TYPES = {
@@ -70,7 +71,7 @@ function* writeEntry(entry: TarEntry): Generator<Uint8Array> {
 }
 
 function isPaxTime(mtime: string | undefined): boolean {
-  return mtime !== undefined && /^-|\./.test(mtime);
+  return mtime !== undefined && (/^-|\./.test(mtime) || Number(mtime) > MAX_OCTAL_TIME);
 }
 
 function bodyOf({ content = new Uint8Array(), sparse }: TarEntry): Uint8Array {

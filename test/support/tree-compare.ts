@@ -25,6 +25,20 @@ export type TreeEntry = {
   xattrs: string;
 };
 
+const FIELDS = [
+  'type',
+  'mode',
+  'uid',
+  'gid',
+  'mtime',
+  'size',
+  'sha256',
+  'linkTarget',
+  'device',
+  'hardLinkOf',
+  'xattrs',
+] as const;
+
 /** Path relative to the root (`.` is the root itself), as a byte string, → entry. */
 export type Tree = Map<string, TreeEntry>;
 
@@ -142,10 +156,9 @@ export function compareTrees(expected: Tree, actual: Tree): string[] {
 }
 
 function compareEntries(path: string, expected: TreeEntry, actual: TreeEntry): string[] {
-  const fields = new Set([...Object.keys(expected), ...Object.keys(actual)] as (keyof TreeEntry)[]);
-  return [...fields]
-    .filter((field) => expected[field] !== actual[field])
-    .map((field) => `${show(path)}: ${field} ${show(expected[field] ?? 'none')}, got ${show(actual[field] ?? 'none')}`);
+  return FIELDS.filter((field) => expected[field] !== actual[field]).map(
+    (field) => `${show(path)}: ${field} ${show(expected[field] ?? 'none')}, got ${show(actual[field] ?? 'none')}`,
+  );
 }
 
 /** Printable: bytes outside ASCII as `\xHH`. */

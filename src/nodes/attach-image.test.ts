@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -110,7 +111,7 @@ test('no layer, one layer, a layer twice', { skip }, async () => {
   await attach('none', 'm0');
   assert.deepEqual(readdirSync(join(data, 'm0')), []);
   await assert.rejects(attach('none', 'm0'), { code: 'nodes.in-use' });
-  await attach('one', 'm1');
+  await attach('docker.io/library/one:latest', 'm1');
   assert.deepEqual(readdirSync(join(data, 'm1')), ['kept']);
   await attach('twice', 'm2');
   assert.deepEqual(readdirSync(join(data, 'm2/d')).toSorted(), ['gone', 'keep', 'new']);

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Snapshot, SnapshotImage } from '../caches/index.ts';
 import { parseDigest } from '../lib/digest.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
+import { formatReference, parseReference } from '../oci/index.ts';
 
 const SNAPSHOT_ID = /^s-[a-z0-9]{20}$/;
 
@@ -33,6 +34,10 @@ const snapshotSchema: z.ZodType<Snapshot> = z.object({
   ),
 });
 
+function inFull(reference: string): string {
+  return formatReference(parseReference(reference));
+}
+
 export function isSnapshotId(text: string): boolean {
   return SNAPSHOT_ID.test(text);
 }
@@ -54,9 +59,12 @@ export async function readSnapshot(dataDirectory: string, id: string): Promise<S
   }
 }
 
-/** The image that the cache's creator named so. Throws `nodes.image-missing`, which lists those there are. */
+/** The image named so, as the cache's creator wrote it or with Docker's defaults (`nginx`, `docker.io/library/nginx:latest`). Throws `nodes.image-missing`, which lists those there are. */
 export function findImage(snapshot: Snapshot, reference: string): SnapshotImage {
-  const image = snapshot.images.find((each) => each.reference === reference);
+  const wanted = inFull(reference);
+  const image =
+    snapshot.images.find((each) => each.reference === reference) ??
+    snapshot.images.find((each) => inFull(each.reference) === wanted);
   if (image) return image;
   const list = snapshot.images.map((each) => each.reference).join(', ');
   throw new LarderError('nodes.image-missing', `${reference} is not in ${snapshot.imageCacheId}, which holds: ${list}`);

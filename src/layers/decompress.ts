@@ -22,7 +22,8 @@ const CHUNK_BYTES = 256 * 1024;
 const MAX_STDERR_BYTES = 4096;
 /** How much output is kept to check the last member's trailer. */
 const TAIL_BYTES = 1024 * 1024;
-const TRAILER_BYTES = 8;
+/** A gzip trailer, and the two bytes before it. */
+const TRAILER_BYTES = 10;
 
 /** The inflaters of node:zlib; for gzip `igzip` as a child process, if its path is given. */
 export function createDecompressor(options: { igzipPath?: string } = {}): Decompressor {
@@ -213,16 +214,19 @@ class OutputTail {
   }
 
   /**
-   * Whether the last eight bytes of the input can't be the trailer of a member. A last member of several that is longer than
+   * Whether the last bytes of the input can't be the trailer of a member. A last member of several that is longer than
    * the tail kept here passes unchecked: no harm, as the digests of both the input and the output are checked anyway.
    */
   hasGarbage(trailer: Buffer): boolean {
-    const length = trailer.readUInt32LE(4);
+    if (trailer.length < TRAILER_BYTES) return true;
+    const length = trailer.readUInt32LE(6);
+    // Zeros look like the trailer of an empty member, but no inflater's empty member has zeros before it.
+    if (length === 0 && trailer.readUInt16LE(0) === 0) return true;
     if (length === this.#totalBytes % 2 ** 32) return false;
     if (length > this.#totalBytes) return true;
     if (length > this.#chunkBytes) return false;
     const end = length === 0 ? Buffer.alloc(0) : Buffer.concat(this.#chunks).subarray(-length);
-    return crc32(end) !== trailer.readUInt32LE(0);
+    return crc32(end) !== trailer.readUInt32LE(2);
   }
 }
 

@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto';
+import { digestOfHex } from '../../lib/digest.ts';
+import type { LayerSink } from '../blob-writer.ts';
+import { type ConvertedLayer, type ConvertLayerOptions, convertLayer } from '../convert-layer.ts';
+import { type ErofsFile, openErofs, type ReadAt } from '../erofs/index.ts';
+
+export const digestOf = (bytes: Uint8Array) => digestOfHex(createHash('sha256').update(bytes).digest('hex'));
+
+/** A sink in memory; what nobody wrote reads as zeros. */
+export function memorySink(): LayerSink & { blob(): Buffer } {
+  const writes: { position: number; bytes: Buffer }[] = [];
+  return {
+    async writev(buffers, position) {
+      await Promise.resolve();
+      writes.push({ position, bytes: Buffer.concat(buffers) });
+    },
+    blob() {
+      const blob = Buffer.alloc(writes.reduce((end, write) => Math.max(end, write.position + write.bytes.length), 0));
+      for (const { position, bytes } of writes) bytes.copy(blob, position);
+      return blob;
+    },
+  };
+}
+
+export async function* pieces(bytes: Buffer, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += pieceBytes) {
+    await Promise.resolve();
+    yield bytes.subarray(start, start + pieceBytes);
+  }
+}
+
+/** Converts a plain tar in memory, expecting the digests it has. */
+export async function convertTar(
+  tar: Buffer,
+  options: Partial<ConvertLayerOptions> & { pieceBytes?: number } = {},
+): Promise<ConvertedLayer & { blob: Buffer }> {
+  const sink = memorySink();
+  const { pieceBytes = 64 * 1024, ...rest } = options;
+  const digest = digestOf(tar);
+  const layer = await convertLayer(pieces(tar, pieceBytes), {
+    compression: 'none',
+    expectedDigest: digest,
+    expectedDiffId: digest,
+    sink,
+    ...rest,
+  });
+  return { ...layer, blob: sink.blob() };
+}
+
+export const readFrom =
+  (blob: Buffer): ReadAt =>
+  (position, length) =>
+    Promise.resolve(blob.subarray(position, position + length));
+
+export type Described = Omit<ErofsFile, 'xattrs' | 'extents'> & {
+  xattrs: Record<string, string>;
+  content: string | undefined;
+};
+
+/** The whole tree of a blob by path, '' being the root; contents and values as latin1. */
+export async function describeBlob(blob: Buffer): Promise<Record<string, Described>> {
+  const reader = await openErofs(readFrom(blob));
+  const tree: Record<string, Described> = {};
+  async function visit(path: string, file: ErofsFile): Promise<void> {
+    const { nid, kind, mode, uid, gid, mtimeSec, mtimeNsec, links, size, major, minor, xattrs } = file;
+    tree[path] = {
+      nid,
+      kind,
+      mode,
+      uid,
+      gid,
+      mtimeSec,
+      mtimeNsec,
+      links,
+      size,
+      major,
+      minor,
+      xattrs: Object.fromEntries(xattrs.map(({ name, value }) => [name, Buffer.from(value).toString('latin1')])),
+      content: await contentOf(file),
+    };
+    if (file.kind !== 'directory') return;
+    for await (const entry of reader.list(file)) {
+      await visit(path === '' ? entry.name : `${path}/${entry.name}`, await reader.inode(entry.nid));
+    }
+  }
+  async function contentOf(file: ErofsFile): Promise<string | undefined> {
+    if (file.kind === 'symlink') return reader.readTarget(file);
+    if (file.kind !== 'file') return undefined;
+    const parts: Uint8Array[] = [];
+    for await (const part of reader.read(file)) parts.push(part);
+    return Buffer.concat(parts).toString('latin1');
+  }
+  await visit('', reader.root);
+  return tree;
+}

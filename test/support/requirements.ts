@@ -33,7 +33,25 @@ export function requireFilesystem(t: Skippable, name: string): boolean {
   return kernelKnows(name) || miss(t, `needs the kernel's ${name} file system`);
 }
 
-export function isExecutableOnPath(tool: string): boolean {
+/** The same for a whole suite: `describe(name, { skip: skipWithout({ tools: ['umoci'] }) }, …)`. */
+export function skipWithout(needs: {
+  root?: boolean;
+  tools?: readonly string[];
+  filesystems?: readonly string[];
+}): string | false {
+  let reason: string | false = false;
+  const t: Skippable = {
+    skip(text = '') {
+      reason ||= text;
+    },
+  };
+  if (needs.root) requireRoot(t);
+  requireTools(t, needs.tools ?? []);
+  for (const filesystem of needs.filesystems ?? []) requireFilesystem(t, filesystem);
+  return reason;
+}
+
+function isExecutableOnPath(tool: string): boolean {
   return (toolEnvironment().PATH ?? '').split(':').some((folder) => {
     try {
       accessSync(join(folder, tool), constants.X_OK);

@@ -1,0 +1,159 @@
+/** The vendor's unmodified npm clients against `larder serve`, over plain http: create, poll, read, delete, and a typed error. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import eci from '@alicloud/eci20180808';
+import { Config } from '@alicloud/openapi-client';
+import RpcClient from '@alicloud/pop-core';
+import { Config as RpcConfig } from '@alicloud/rpc-client';
+import eciV1 from 'eci20180808-v1';
+import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
+import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../support/larder-server.ts';
+import { skipWithout } from '../support/requirements.ts';
+import { pushSmallImage } from '../support/small-image.ts';
+
+const BUILD_TIMEOUT_MS = 30_000;
+const POLL_MS = 50;
+const ID = /^imc-[a-z0-9]{20}$/;
+
+type CacheView = { name: string; status: string; images: string[]; progress: string };
+
+/** The three calls, whatever the client. */
+type Calls = {
+  create(name: string, image: string, plainHttp: string): Promise<string>;
+  read(id: string): Promise<CacheView | undefined>;
+  delete(id: string): Promise<void>;
+};
+type Secret = { accessKeyId: string; accessKeySecret: string };
+
+const CLIENTS: Record<string, (endpoint: string, secret: Secret) => Calls> = {
+  '@alicloud/eci20180808 2.0.3': (endpoint, secret) => {
+    const client = new eci.default(new Config({ ...secret, endpoint, protocol: 'HTTP', regionId: REGION_ID }));
+    return teaCalls(client, eci);
+  },
+  '@alicloud/eci20180808 1.3.1': (endpoint, secret) => {
+    const client = new eciV1.default(new RpcConfig({ ...secret, endpoint, protocol: 'HTTP', regionId: REGION_ID }));
+    return teaCalls(flattened(client), eciV1);
+  },
+  '@alicloud/pop-core, GET': (endpoint, secret) => popCoreCalls(endpoint, secret, 'GET'),
+  '@alicloud/pop-core, POST': (endpoint, secret) => popCoreCalls(endpoint, secret, 'POST'),
+};
+
+/** Version 1 answers the body itself where version 2 wraps it. */
+function flattened(client: InstanceType<typeof eciV1.default>) {
+  return {
+    createImageCache: async (request: InstanceType<typeof eciV1.CreateImageCacheRequest>) => ({
+      body: await client.createImageCache(request),
+    }),
+    describeImageCaches: async (request: InstanceType<typeof eciV1.DescribeImageCachesRequest>) => ({
+      body: await client.describeImageCaches(request),
+    }),
+    deleteImageCache: (request: InstanceType<typeof eciV1.DeleteImageCacheRequest>) => client.deleteImageCache(request),
+  };
+}
+
+type Constructor<T> = new (fields?: Record<string, unknown>) => T;
+type TeaClient<C, R, D> = {
+  createImageCache(request: C): Promise<{ body: { imageCacheId?: string } }>;
+  describeImageCaches(request: R): Promise<{
+    body: {
+      imageCaches?: { imageCacheName?: string; status?: string; images?: string[]; progress?: string }[];
+    };
+  }>;
+  deleteImageCache(request: D): Promise<unknown>;
+};
+
+function teaCalls<C, R, D>(
+  client: TeaClient<C, R, D>,
+  requests: {
+    CreateImageCacheRequest: Constructor<C>;
+    DescribeImageCachesRequest: Constructor<R>;
+    DeleteImageCacheRequest: Constructor<D>;
+  },
+): Calls {
+  const regionId = REGION_ID;
+  return {
+    async create(imageCacheName, image, plainHttpRegistry) {
+      const fields = { regionId, imageCacheName, image: [image], plainHttpRegistry };
+      const { body } = await client.createImageCache(new requests.CreateImageCacheRequest(fields));
+      return body.imageCacheId ?? '';
+    },
+    async read(imageCacheId) {
+      const request = new requests.DescribeImageCachesRequest({ regionId, imageCacheId });
+      const cache = (await client.describeImageCaches(request)).body.imageCaches?.[0];
+      const { imageCacheName = '', status = '', images = [], progress = '' } = cache ?? {};
+      return cache && { name: imageCacheName, status, images, progress };
+    },
+    async delete(imageCacheId) {
+      await client.deleteImageCache(new requests.DeleteImageCacheRequest({ regionId, imageCacheId }));
+    },
+  };
+}
+
+function popCoreCalls(endpoint: string, secret: Secret, method: string): Calls {
+  const client = new RpcClient({ ...secret, endpoint: `http://${endpoint}`, apiVersion: '2018-08-08' });
+  const call = <T>(action: string, parameters: object) =>
+    client.request<T>(action, { RegionId: REGION_ID, ...parameters }, { method });
+  type Listed = { ImageCaches: { ImageCacheName: string; Status: string; Images: string[]; Progress: string }[] };
+  return {
+    async create(name, image, plainHttp) {
+      const fields = { ImageCacheName: name, 'Image.1': image, PlainHttpRegistry: plainHttp };
+      return (await call<{ ImageCacheId: string }>('CreateImageCache', fields)).ImageCacheId;
+    },
+    async read(id) {
+      const [cache] = (await call<Listed>('DescribeImageCaches', { ImageCacheId: id })).ImageCaches;
+      return (
+        cache && { name: cache.ImageCacheName, status: cache.Status, images: cache.Images, progress: cache.Progress }
+      );
+    },
+    async delete(id) {
+      await call('DeleteImageCache', { ImageCacheId: id });
+    },
+  };
+}
+
+// Version 1.3.1 knows no PlainHttpRegistry, so the server is told of the registry as well.
+describe('the vendor’s npm clients', { skip: skipWithout({ tools: ['docker-registry', 'skopeo'] }) }, () => {
+  let registry: DockerRegistry;
+  let larder: LarderServer;
+  before(async () => {
+    registry = await startDockerRegistry();
+    larder = await startLarder({ env: { LARDER_PLAIN_HTTP_REGISTRIES: registry.host } });
+  });
+  after(async () => {
+    await larder?.[Symbol.asyncDispose]();
+    await registry?.[Symbol.asyncDispose]();
+  });
+
+  for (const [client, connect] of Object.entries(CLIENTS)) {
+    test(`${client}: creates, polls, reads and deletes`, async () => {
+      const { reference } = await pushSmallImage(registry.host, 'sdk');
+      const calls = connect(larder.endpoint, ACCESS_KEY);
+
+      const id = await calls.create('from-sdk', reference, registry.host);
+      assert.match(id, ID);
+      const cache = await poll(calls, id);
+      assert.deepEqual(cache, { name: 'from-sdk', status: 'Ready', images: [reference], progress: '100%' });
+      await calls.delete(id);
+      assert.equal(await calls.read(id), undefined);
+    });
+
+    test(`${client}: a wrong secret is the typed error`, async () => {
+      const calls = connect(larder.endpoint, { ...ACCESS_KEY, accessKeySecret: 'wrong' });
+      await assert.rejects(calls.read('imc-00000000000000000000'), (error: Error & { code?: unknown }) => {
+        assert.equal(error.code, 'SignatureDoesNotMatch');
+        assert.match(error.message, /Specified signature is not matched with our calculation/);
+        return true;
+      });
+    });
+  }
+});
+
+async function poll(calls: Calls, id: string): Promise<CacheView | undefined> {
+  const deadlineMs = Date.now() + BUILD_TIMEOUT_MS;
+  for (;;) {
+    const cache = await calls.read(id);
+    if (!cache || cache.status === 'Ready' || cache.status === 'Failed' || Date.now() > deadlineMs) return cache;
+    await sleep(POLL_MS);
+  }
+}

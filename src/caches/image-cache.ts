@@ -41,14 +41,6 @@ export type BuildOptions = {
 /** `server` is `host` or `host:port`, without a scheme. */
 export type RegistryCredential = { readonly server: string; readonly username: string; readonly password: string };
 
-/**
- * The snapshot that a build makes, `s-…` for `eci-…`: derived, so that a build that is run again after a crash writes the
- * same name, and the collector knows which manifests builds under way are about to commit.
- */
-export function snapshotIdOf(buildId: string): string {
-  return buildId.replace(/^eci-/, 's-');
-}
-
 /** What a cache holds: an immutable manifest, published before the cache turns Ready. */
 export type Snapshot = {
   readonly id: string;

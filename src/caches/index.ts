@@ -1,13 +1,12 @@
 export { type CacheEvent, type CacheEventInput, type EventReason, recordEvent, recordEvents } from './events.ts';
-export {
-  type BuildOptions,
-  type ImageCache,
-  type RegistryCredential,
-  type Snapshot,
-  type SnapshotImage,
-  type SnapshotLayer,
-  snapshotIdOf,
-  type Tag,
+export type {
+  BuildOptions,
+  ImageCache,
+  RegistryCredential,
+  Snapshot,
+  SnapshotImage,
+  SnapshotLayer,
+  Tag,
 } from './image-cache.ts';
 export * from './limits.ts';
 export { nameProblem, tagsProblem } from './names.ts';

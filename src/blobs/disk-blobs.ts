@@ -1,0 +1,120 @@
+import { opendir, readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Digest } from '../lib/digest.ts';
+import { errorCode } from '../lib/errors.ts';
+import { onDisk } from './disk-errors.ts';
+import { createDurableFile, makeFolder, removeDurably, syncName } from './durable-file.ts';
+import { createLayout, diffIdOfFile, snapshotIdOfFile, TEMPORARY_PREFIX } from './layout.ts';
+import type { BlobIngest, BlobStore } from './ports.ts';
+
+/** A blob store whose files nodes of this machine can open. */
+export type DiskBlobs = BlobStore & {
+  /** Where the blob of this diffID lies, whether or not it is there. */
+  path(diffId: Digest): string;
+  snapshotPath(id: string): string;
+};
+
+/** Opens the blob store below a folder, which is made when it is missing. Errors are `blobs.…`, see disk-errors.ts. */
+export async function openDiskBlobs({ directory }: { directory: string }): Promise<DiskBlobs> {
+  const layout = createLayout(directory);
+  for (const folder of [layout.blobs, layout.snapshots]) {
+    await makeFolder(folder);
+    await syncName(join(folder, TEMPORARY_PREFIX));
+  }
+  await syncName(join(directory, TEMPORARY_PREFIX));
+
+  return {
+    path: layout.blobFile,
+    snapshotPath: layout.snapshotFile,
+
+    async begin(): Promise<BlobIngest> {
+      const file = await createDurableFile(layout.blobs);
+      return {
+        writev: file.writev,
+        abort: file.abort,
+        async commit(diffId, bytes) {
+          const path = layout.blobFile(diffId);
+          if ((await sizeOf(path)) !== bytes) return file.publish(path, bytes);
+          // The same diffID gives the same bytes. Whoever wrote them may have been killed before its name was synced.
+          await file.abort();
+          await syncName(path);
+        },
+      };
+    },
+
+    size: (diffId) => sizeOf(layout.blobFile(diffId)),
+    remove: (diffId) => removeDurably(layout.blobFile(diffId)),
+
+    async *list() {
+      for await (const path of filesBelow(layout.blobs)) {
+        const diffId = diffIdOfFile(basename(path));
+        const bytes = diffId === undefined ? undefined : await sizeOf(path);
+        if (diffId !== undefined && bytes !== undefined) yield { diffId, bytes };
+      }
+    },
+
+    async putSnapshot(id, text) {
+      const path = layout.snapshotFile(id);
+      const bytes = Buffer.from(text, 'utf8');
+      const file = await createDurableFile(layout.snapshots);
+      try {
+        await file.writev([bytes], 0);
+        await file.publish(path, bytes.byteLength);
+      } finally {
+        await file.abort();
+      }
+    },
+
+    async getSnapshot(id) {
+      const path = layout.snapshotFile(id);
+      return unlessMissing(() => readFile(path, 'utf8'));
+    },
+
+    removeSnapshot: async (id) => removeDurably(layout.snapshotFile(id)),
+
+    async *listSnapshots() {
+      for await (const path of filesBelow(layout.snapshots)) {
+        const id = snapshotIdOfFile(basename(path));
+        if (id !== undefined) yield id;
+      }
+    },
+
+    async removeLeftovers() {
+      let removed = 0;
+      for (const folder of [layout.blobs, layout.snapshots]) {
+        for await (const path of filesBelow(folder)) {
+          if (!basename(path).startsWith(TEMPORARY_PREFIX)) continue;
+          await removeDurably(path);
+          removed++;
+        }
+      }
+      return removed;
+    },
+  };
+}
+
+async function sizeOf(path: string): Promise<number | undefined> {
+  return (await unlessMissing(() => stat(path)))?.size;
+}
+
+/** The regular files below a folder, one open folder per level; a folder that vanishes meanwhile is skipped. */
+async function* filesBelow(folder: string): AsyncIterable<string> {
+  const entries = await unlessMissing(() => opendir(folder));
+  if (entries === undefined) return;
+  for await (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+async function unlessMissing<T>(operation: () => Promise<T>): Promise<T | undefined> {
+  return onDisk(async () => {
+    try {
+      return await operation();
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
+}

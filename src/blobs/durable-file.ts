@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto';
+import { constants, type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errorCode, LarderError } from '../lib/errors.ts';
+import { onDisk } from './disk-errors.ts';
+import { TEMPORARY_PREFIX } from './layout.ts';
+
+/** Nodes mount blobs under other users; only the owner writes. */
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+/** writev(2) takes at most IOV_MAX buffers, 1024 on Linux. */
+const MAX_BUFFERS_PER_WRITE = 1024;
+
+/** A file that nobody sees until it is published whole, or never. Calls must not overlap. */
+export type DurableFile = {
+  writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
+  /** Makes the file visible as `path`, complete and on stable storage. After a failure the file can only be aborted. */
+  publish(path: string, bytes: number): Promise<void>;
+  /** Removes the file unless it was published; safe at any time. */
+  abort(): Promise<void>;
+};
+
+/**
+ * The one way that bytes become visible:
+ * temporary name on the same file system → write → fsync → check the size → rename → fsync of the folder and its parent.
+ *
+ * A failed fsync is final. The kernel may have dropped the dirty pages and marked them clean, so that a second fsync would
+ * succeed with the data gone (https://lwn.net/Articles/752063/); the file must be written again from the start.
+ */
+export async function createDurableFile(folder: string): Promise<DurableFile> {
+  const temporary = join(folder, TEMPORARY_PREFIX + randomBytes(12).toString('hex'));
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
+  let handle: FileHandle | undefined = await onDisk(() => open(temporary, flags, FILE_MODE));
+
+  function opened(): FileHandle {
+    if (handle === undefined) throw new LarderError('blobs.closed', 'the file was published or aborted before');
+    return handle;
+  }
+
+  async function close(): Promise<void> {
+    const closing = handle;
+    handle = undefined;
+    await closing?.close();
+  }
+
+  async function abort(): Promise<void> {
+    if (handle === undefined) return;
+    // The unlink counts, not what close says about bytes that nobody wants any more.
+    await close().catch(() => undefined);
+    await onDisk(() => removeFile(temporary));
+  }
+
+  async function finish(bytes: number): Promise<void> {
+    await opened().sync();
+    const { size } = await opened().stat();
+    if (size === bytes) return;
+    const message = `the file has ${size} bytes instead of ${bytes}`;
+    throw new LarderError('blobs.wrong-size', message, { facts: { size, expected: bytes } });
+  }
+
+  return {
+    writev: (buffers, position) => onDisk(() => writeFully(opened(), buffers, position)),
+
+    async publish(path, bytes) {
+      try {
+        await onDisk(async () => {
+          await finish(bytes);
+          await makeFolder(dirname(path));
+          await rename(temporary, path);
+        });
+      } catch (error) {
+        await abort().catch(() => undefined);
+        throw error;
+      }
+      await close().catch(() => undefined);
+      try {
+        await syncName(path);
+      } catch (error) {
+        // The name may or may not survive a power cut; without it the next attempt starts clean.
+        await removeDurably(path).catch(() => undefined);
+        throw error;
+      }
+    },
+
+    abort,
+  };
+}
+
+/** Puts the name of a complete file on stable storage: its folder, and the folder's own name, which may be as new. */
+export async function syncName(path: string): Promise<void> {
+  await onDisk(async () => {
+    await syncFolder(dirname(path));
+    await syncFolder(dirname(dirname(path)));
+  });
+}
+
+/** Removes a file durably; no error when there is none. */
+export async function removeDurably(path: string): Promise<void> {
+  await onDisk(async () => {
+    if (await removeFile(path)) await syncFolder(dirname(path));
+  });
+}
+
+/** Makes a folder and the missing ones above it. */
+export async function makeFolder(folder: string): Promise<void> {
+  await onDisk(() => mkdir(folder, { recursive: true, mode: FOLDER_MODE }));
+}
+
+async function writeFully(file: FileHandle, buffers: readonly Uint8Array[], position: number): Promise<void> {
+  let at = position;
+  let rest = buffers.filter((buffer) => buffer.byteLength > 0);
+  while (rest.length > 0) {
+    const { bytesWritten } = await file.writev(rest.slice(0, MAX_BUFFERS_PER_WRITE), at);
+    // A disk that takes nothing and reports nothing would keep us here for ever.
+    if (bytesWritten === 0) throw new LarderError('blobs.io', 'the disk took no bytes');
+    at += bytesWritten;
+    rest = withoutFirst(rest, bytesWritten);
+  }
+}
+
+/** The buffers less their first `bytes` bytes: writev(2) may write any part of what it was given. */
+function withoutFirst(buffers: readonly Uint8Array[], bytes: number): Uint8Array[] {
+  let skip = bytes;
+  let index = 0;
+  for (; skip > 0; index++) {
+    const length = buffers[index]?.byteLength ?? skip;
+    if (length > skip) break;
+    skip -= length;
+  }
+  const rest = buffers.slice(index);
+  const first = rest[0];
+  if (first !== undefined && skip > 0) rest[0] = first.subarray(skip);
+  return rest;
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function removeFile(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

@@ -20,7 +20,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   blobs: [],
   store: ['caches', 'accounts', 'oci'],
   api: ['rpc', 'caches', 'accounts', 'oci', 'store:ports'],
-  builds: ['caches', 'oci', 'layers', 'store:ports', 'registry', 'blobs:ports'],
+  builds: ['caches', 'oci', 'layers', 'layers/erofs', 'store:ports', 'registry', 'blobs:ports'],
   nodes: ['oci', 'caches', 'blobs:ports'],
   config: ['caches'],
   server: ['rpc', 'api', 'accounts', 'config', 'store', 'blobs', 'builds', 'registry', 'caches', 'layers', 'oci'],

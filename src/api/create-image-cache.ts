@@ -1,6 +1,6 @@
 import {
   effectiveSizeGib,
-  expiresAt,
+  expiry,
   type ImageCache,
   INITIAL_STATUS,
   MAX_ACR_REGISTRIES,
@@ -63,8 +63,16 @@ export const createImageCache = (services: ApiServices) =>
           Password: { type: 'string', required: true, maxLength: 16_384, doc: 'Password or token.' },
         },
       },
-      PlainHttpRegistry: { type: 'string', maxLength: 4096, doc: 'Registries spoken to over http: host[:port], comma separated.' },
-      InsecureRegistry: { type: 'string', maxLength: 4096, doc: 'Registries whose certificate is not verified, comma separated.' },
+      PlainHttpRegistry: {
+        type: 'string',
+        maxLength: 4096,
+        doc: 'Registries spoken to over http: host[:port], comma separated.',
+      },
+      InsecureRegistry: {
+        type: 'string',
+        maxLength: 4096,
+        doc: 'Registries whose certificate is not verified, comma separated.',
+      },
       Tag: TAGS,
       ResourceGroupId: RESOURCE_GROUP_ID,
       EliminationStrategy: { type: 'string', values: ['LRU'], doc: 'LRU: may be removed when the quota is reached.' },
@@ -100,7 +108,7 @@ export const createImageCache = (services: ApiServices) =>
       if (tagError !== undefined) throw apiError('InvalidParameter', { Param: 'Tag', Reason: tagError });
 
       const buildId = newId('eci', services.randomBytes);
-      const expiresAtMs = expiresAt(context.nowMs, params.RetentionDays);
+      const expiresAtMs = expiry(context.nowMs, params.RetentionDays);
       const cache: ImageCache = {
         id: newId('imc', services.randomBytes),
         accountId: context.accountId,

@@ -65,7 +65,8 @@ export const describeImageCaches = (services: ApiServices) =>
     },
     async run(params, context) {
       const after = params.NextToken === undefined ? undefined : parsePageToken(params.NextToken);
-      if (after === null) throw apiError('InvalidParameter', { Param: 'NextToken', Reason: 'it is not from an earlier answer' });
+      if (after === null)
+        throw apiError('InvalidParameter', { Param: 'NextToken', Reason: 'it is not from an earlier answer' });
       const { accountId, regionId } = context;
       const filter = {
         accountId,

@@ -1,7 +1,8 @@
 import type { Digest } from '../lib/digest.ts';
 
 /**
- * Content-addressed bytes: layer blobs (one EROFS file each, keyed by the layer's diffID) and snapshot manifests.
+ * Content-addressed bytes: layer blobs (one EROFS file each, keyed by the layer's diffID, or by its chainID where the blob
+ * depends on the layers below) and snapshot manifests.
  * What is visible here is complete and on stable storage; `test/contract/blobs.ts` is the contract of every adapter.
  */
 export type BlobStore = {
@@ -9,6 +10,8 @@ export type BlobStore = {
   begin(): Promise<BlobIngest>;
   /** Size in bytes of a visible blob, or undefined. */
   size(diffId: Digest): Promise<number | undefined>;
+  /** Opens a visible blob for reading; it stays readable until closed, even when it is removed meanwhile. Throws `blobs.not-found`. */
+  open(diffId: Digest): Promise<BlobReader>;
   /** Removes a blob; no error when there is none. */
   remove(diffId: Digest): Promise<void>;
   /** All visible blobs, in no order. */
@@ -29,4 +32,10 @@ export type BlobIngest = {
   commit(diffId: Digest, bytes: number): Promise<void>;
   /** Throws the bytes away; safe to call at any time, also after commit. */
   abort(): Promise<void>;
+};
+
+export type BlobReader = {
+  /** Exactly `length` bytes from `position` on; throws `blobs.short-read` when the blob is shorter. */
+  read(position: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
 };

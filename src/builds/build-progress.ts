@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CacheEventInput, type CacheStatus, progressPercent } from '../caches/index.ts';
+import { type CacheEventInput, type CacheStatus, pullPercent } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
 import type { BuildUpdate, LayerProgress } from '../store/ports.ts';
 import { PROGRESS_INTERVAL_MS } from './services.ts';
@@ -31,7 +31,8 @@ export class BuildProgress {
     for (const layer of this.#layers) {
       if (layer.digest !== digest) continue;
       layer.state = change.state;
-      layer.downloadedBytes = change.state === 'done' ? layer.totalBytes : (change.downloadedBytes ?? layer.downloadedBytes);
+      layer.downloadedBytes =
+        change.state === 'done' ? layer.totalBytes : (change.downloadedBytes ?? layer.downloadedBytes);
     }
     this.#changed = true;
   }
@@ -62,15 +63,15 @@ export class BuildProgress {
         events: this.takeEvents(),
         layers: this.#layers.map((layer) => ({ ...layer })),
       };
-      if (!(await this.#write(update))) throw new LarderError('lease.lost', 'the build was taken over or its cache deleted');
+      if (!(await this.#write(update)))
+        throw new LarderError('lease.lost', 'the build was taken over or its cache deleted');
     });
     this.#writing = next.catch(() => undefined);
     return next;
   }
 
   #pullPercent(): number {
-    const work = this.#layers.map((layer) => ({ done: layer.downloadedBytes, total: layer.totalBytes }));
-    this.#percent = progressPercent(work, this.#percent);
+    this.#percent = pullPercent(this.#layers, this.#percent);
     return this.#percent;
   }
 

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { convertLayer } from '../layers/index.ts';
+import { convertLayer, type LowerLookup } from '../layers/index.ts';
 import type { Digest } from '../lib/digest.ts';
-import { LarderError } from '../lib/errors.ts';
+import { errorCode, LarderError } from '../lib/errors.ts';
 import { underLease } from '../lib/lease.ts';
 import { layerCompression } from '../oci/index.ts';
 import type { LayerRecord } from '../store/ports.ts';
+import { openLowerLayers } from './lower-lookup.ts';
 import { BUSY_POLL_MS, type BuildServices, LEASE_MS } from './services.ts';
 
 export type LayerJob = {
   readonly diffId: Digest;
+  readonly chainId: Digest;
   readonly digest: Digest;
   readonly mediaType: string;
   readonly compressedBytes: number;
@@ -16,23 +18,49 @@ export type LayerJob = {
   readonly owner: string;
   /** The snapshot that uses the layer from now on. */
   readonly snapshotId: string;
-  /** The blob may not grow beyond this: what is left of the cache's size. */
+  /** The blob may not grow beyond this: the cache's size. */
   readonly maxBlobBytes: number;
   readonly download: (signal: AbortSignal, onBytes: (downloaded: number) => void) => AsyncIterable<Uint8Array>;
   readonly onBytes: (downloaded: number) => void;
+  /** Blob keys of the layers below, bottom first, once they are there. */
+  readonly below: () => Promise<readonly Digest[]>;
 };
 
+export type EnsuredLayer = { readonly layer: LayerRecord; /** Not downloaded by this call. */ readonly reused: boolean };
+
 /**
- * Makes sure that the layer's blob is there: takes it as it is, waits for whoever converts it now (single flight over
- * the whole installation), or downloads and converts it. `reused` says that this call did not download it.
+ * Makes sure that the layer's blob is there: takes it as it is, waits for whoever converts it now (single flight over the
+ * whole installation), or downloads and converts it.
+ *
+ * Layers are converted without looking at each other. The few that can't be, because they link to a file of a lower layer
+ * or don't name their directories, are converted again on top of the layers below, and kept under their chainID.
  */
-export async function ensureLayer(
-  job: LayerJob,
+export async function ensureLayer(job: LayerJob, services: BuildServices, signal: AbortSignal): Promise<EnsuredLayer> {
+  const { layers } = services.store;
+  for (const key of new Set([job.chainId, job.diffId])) {
+    const layer = await layers.use(key, job.snapshotId);
+    if (layer) return { layer, reused: true };
+  }
+  const alone = await singleFlight({ ...job, key: job.diffId }, services, signal);
+  if (alone !== NEEDS_LOWER) return alone;
+  const lower = await openLowerLayers(await job.below(), services.blobs);
+  try {
+    const stacked = await singleFlight({ ...job, key: job.chainId, lower: lower.lookup }, services, signal);
+    if (stacked === NEEDS_LOWER) throw new TypeError('a layer can be converted when those below are known');
+    return stacked;
+  } finally {
+    await lower.close();
+  }
+}
+
+const NEEDS_LOWER = Symbol('the layer depends on those below');
+type Conversion = LayerJob & { readonly key: Digest; readonly lower?: LowerLookup };
+
+async function singleFlight(
+  job: Conversion,
   services: BuildServices,
   signal: AbortSignal,
-): Promise<{ layer: LayerRecord; reused: boolean }> {
-  const known = await services.store.layers.use(job.diffId, job.snapshotId);
-  if (known) return { layer: known, reused: true };
+): Promise<EnsuredLayer | typeof NEEDS_LOWER> {
   for (;;) {
     const answer = await services.layerSlots(() => tryOnce(job, services, signal), signal);
     if (answer) return answer;
@@ -42,26 +70,39 @@ export async function ensureLayer(
 }
 
 /** Undefined while another build converts the layer. */
-async function tryOnce(job: LayerJob, services: BuildServices, signal: AbortSignal) {
+async function tryOnce(
+  job: Conversion,
+  services: BuildServices,
+  signal: AbortSignal,
+): Promise<EnsuredLayer | typeof NEEDS_LOWER | undefined> {
   const { layers } = services.store;
-  const { owner, snapshotId } = job;
-  const claim = await layers.claim(job.diffId, { owner, snapshotId, nowMs: services.clock.now(), leaseMs: LEASE_MS });
+  const { key, owner, snapshotId } = job;
+  const claim = await layers.claim(key, { owner, snapshotId, nowMs: services.clock.now(), leaseMs: LEASE_MS });
   if (claim.state === 'ready') return { layer: claim.layer, reused: true };
   if (claim.state === 'busy') return undefined;
   try {
-    const renew = () => layers.renew(job.diffId, job.owner, services.clock.now() + LEASE_MS);
+    const renew = () => layers.renew(key, owner, services.clock.now() + LEASE_MS);
     const layer = await underLease((leased) => convert(job, services, leased), { renew, leaseMs: LEASE_MS, signal });
+    if (layer === NEEDS_LOWER) {
+      await layers.release(key, owner);
+      return NEEDS_LOWER;
+    }
     if (!(await layers.publish(layer, { owner, snapshotId, nowMs: services.clock.now() }))) {
       throw new LarderError('lease.lost', 'another worker took this layer over');
     }
     return { layer, reused: false };
   } catch (error) {
-    await layers.release(job.diffId, job.owner);
+    await layers.release(key, owner);
     throw error;
   }
 }
 
-async function convert(job: LayerJob, services: BuildServices, signal: AbortSignal): Promise<LayerRecord> {
+async function convert(
+  job: Conversion,
+  services: BuildServices,
+  signal: AbortSignal,
+): Promise<LayerRecord | typeof NEEDS_LOWER> {
+  const { key, lower } = job;
   const ingest = await services.blobs.begin();
   try {
     const result = await convertLayer(job.download(signal, job.onBytes), {
@@ -78,18 +119,25 @@ async function convert(job: LayerJob, services: BuildServices, signal: AbortSign
       },
       limits: services.layerLimits,
       decompressor: services.decompressor,
+      ...(lower ? { lower } : {}),
       signal,
     });
-    await ingest.commit(job.diffId, result.blobBytes);
+    // The root alone does not count: hardly any layer names it, and unpackers leave it as they find it, too.
+    const hasImplicit = result.implicitDirectories.some((path) => path !== '');
+    if (hasImplicit && !lower && job.chainId !== job.diffId) return NEEDS_LOWER;
+    await ingest.commit(key, result.blobBytes);
     const { blobBytes, tarBytes, contentBytes } = result;
-    return { diffId: job.diffId, blobBytes, tarBytes, contentBytes };
+    return { diffId: key, blobBytes, tarBytes, contentBytes };
+  } catch (error) {
+    const linksBelow = errorCode(error) === 'layers.link-outside-layer';
+    if (linksBelow && !lower && job.chainId !== job.diffId) return NEEDS_LOWER;
+    throw error;
   } finally {
     await ingest.abort();
   }
 }
 
 function exceedsSize(job: LayerJob): LarderError {
-  return new LarderError('builds.exceeds-size', `layer ${job.digest} needs more space than the image cache has left`, {
-    facts: { layer: job.digest, leftBytes: job.maxBlobBytes },
-  });
+  const message = `layer ${job.digest} alone needs more space than the image cache has`;
+  return new LarderError('builds.exceeds-size', message, { facts: { layer: job.digest, maxBytes: job.maxBlobBytes } });
 }

@@ -12,7 +12,10 @@ export function explainFailure(error: unknown, build: ClaimedBuild): CacheEventI
     case 'builds.exceeds-size': {
       const size = build.cache.sizeGib;
       const message = `Images are larger than the image cache: ${describeError(error)}, ImageCacheSize is ${size} GiB (${formatBytes(size * GIB)}). Create the cache again with a larger ImageCacheSize.`;
-      return [{ type: 'Warning', reason: 'ExceedSize', message }, failed('Image cache failed: images exceed ImageCacheSize')];
+      return [
+        { type: 'Warning', reason: 'ExceedSize', message },
+        failed('Image cache failed: images exceed ImageCacheSize'),
+      ];
     }
     case 'builds.pull-failed':
       return [
@@ -22,7 +25,13 @@ export function explainFailure(error: unknown, build: ClaimedBuild): CacheEventI
     default: {
       // Our own codes carry a message made for people; anything else is a fault of the server, told without its inner text.
       const known = error instanceof LarderError;
-      return [failed(known ? `Image cache failed: ${describeError(error)}` : 'Image cache failed: internal error, see the log of the server')];
+      return [
+        failed(
+          known
+            ? `Image cache failed: ${describeError(error)}`
+            : 'Image cache failed: internal error, see the log of the server',
+        ),
+      ];
     }
   }
 }

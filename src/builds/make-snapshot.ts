@@ -3,9 +3,10 @@ import { formatTime } from '../lib/clock.ts';
 import type { Digest } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
 import type { ClaimedBuild, LayerRecord } from '../store/ports.ts';
+import { chainOf } from './pull-layers.ts';
 import type { BuildImage } from './resolve-images.ts';
 
-/** The manifest of what the cache holds. */
+/** The manifest of what the cache holds; `layers` has a record for every chainID. */
 export function makeSnapshot(
   build: ClaimedBuild,
   images: readonly BuildImage[],
@@ -15,24 +16,29 @@ export function makeSnapshot(
     id: snapshotIdOf(build.id),
     imageCacheId: build.cache.id,
     createdAt: formatTime(facts.nowMs),
-    images: images.map(({ given, resolved }) => ({
-      reference: given,
-      manifestDigest: resolved.manifestDigest,
-      platform: resolved.platform,
-      configDigest: resolved.configDigest,
-      config: resolved.configText,
-      layers: resolved.layers.map((layer) => {
-        const record = facts.layers.get(layer.diffId);
-        if (!record) throw new LarderError('store.layer-missing', `layer ${layer.diffId} is not in the store`);
-        return {
-          diffId: layer.diffId,
-          digest: layer.digest,
-          mediaType: layer.mediaType,
-          compressedBytes: layer.size,
-          tarBytes: record.tarBytes,
-          blobBytes: record.blobBytes,
-        };
-      }),
-    })),
+    images: images.map((image) => {
+      const { given, resolved } = image;
+      const chain = chainOf(image);
+      return {
+        reference: given,
+        manifestDigest: resolved.manifestDigest,
+        platform: resolved.platform,
+        configDigest: resolved.configDigest,
+        config: resolved.configText,
+        layers: resolved.layers.map((layer, index) => {
+          const record = facts.layers.get(chain[index] ?? layer.diffId);
+          if (!record) throw new LarderError('store.layer-missing', `layer ${layer.diffId} is not in the store`);
+          return {
+            diffId: layer.diffId,
+            blob: record.diffId,
+            digest: layer.digest,
+            mediaType: layer.mediaType,
+            compressedBytes: layer.size,
+            tarBytes: record.tarBytes,
+            blobBytes: record.blobBytes,
+          };
+        }),
+      };
+    }),
   };
 }

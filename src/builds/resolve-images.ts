@@ -6,7 +6,11 @@ import type { RegistryClient, ResolvedImage } from '../registry/index.ts';
 import { RESOLVES_AT_ONCE } from './services.ts';
 
 /** An image of the cache, with the reference as its caller wrote it. */
-export type BuildImage = { readonly given: string; readonly reference: ImageReference; readonly resolved: ResolvedImage };
+export type BuildImage = {
+  readonly given: string;
+  readonly reference: ImageReference;
+  readonly resolved: ResolvedImage;
+};
 
 /** Resolves every reference to its platform's manifest and config, verified. Throws `builds.pull-failed`, naming the image. */
 export async function resolveImages(

@@ -1,9 +1,9 @@
-import type { Logger } from '../lib/logger.ts';
 import type { BlobStore } from '../blobs/ports.ts';
 import type { BuildOptions } from '../caches/index.ts';
 import type { Decompressor, LayerLimits } from '../layers/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Limit } from '../lib/limit.ts';
+import type { Logger } from '../lib/logger.ts';
 import type { Platform } from '../oci/index.ts';
 import type { RegistryClient } from '../registry/index.ts';
 import type { Store } from '../store/ports.ts';

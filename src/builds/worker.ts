@@ -1,4 +1,4 @@
-import { failedExpiresAt } from '../caches/index.ts';
+import { failedExpiry } from '../caches/index.ts';
 import { createBell } from '../lib/bell.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { underLease } from '../lib/lease.ts';
@@ -57,13 +57,16 @@ export function startWorker(services: BuildServices, options: { name: string; ma
   async function runClaimed(build: ClaimedBuild, owner: string): Promise<void> {
     const log = { build: build.id, imageCache: build.cache.id, attempt: build.attempt };
     services.log.info(log, 'build started');
-    const progress = new BuildProgress((update) => services.store.builds.update(build.id, owner, update, services.clock.now()));
+    const progress = new BuildProgress((update) =>
+      services.store.builds.update(build.id, owner, update, services.clock.now()),
+    );
     try {
       if (build.attempt > MAX_BUILD_ATTEMPTS) {
         throw new LarderError('builds.too-many-attempts', `the build was interrupted ${build.attempt - 1} times`);
       }
       const renew = () => services.store.builds.renew(build.id, owner, services.clock.now() + LEASE_MS);
-      const task = (signal: AbortSignal) => withFlushing(progress, signal, (either) => runBuild(build, { services, owner, progress, signal: either }));
+      const task = (signal: AbortSignal) =>
+        withFlushing(progress, signal, (either) => runBuild(build, { services, owner, progress, signal: either }));
       await underLease(task, { renew, leaseMs: LEASE_MS, signal: stopping.signal });
       services.log.info(log, 'build finished');
     } catch (error) {
@@ -74,7 +77,10 @@ export function startWorker(services: BuildServices, options: { name: string; ma
     }
   }
 
-  async function endFailed(build: ClaimedBuild, end: { owner: string; progress: BuildProgress; error: unknown }): Promise<void> {
+  async function endFailed(
+    build: ClaimedBuild,
+    end: { owner: string; progress: BuildProgress; error: unknown },
+  ): Promise<void> {
     const { owner, progress, error } = end;
     const log = { build: build.id, imageCache: build.cache.id, code: errorCode(error), err: describeError(error) };
     if (errorCode(error) === 'lease.lost') {
@@ -89,7 +95,7 @@ export function startWorker(services: BuildServices, options: { name: string; ma
     services.log.warn(log, 'build failed');
     const nowMs = services.clock.now();
     const events = [...progress.takeEvents(), ...explainFailure(error, build)];
-    const result = { status: 'Failed', expiresAtMs: failedExpiresAt(nowMs), events } as const;
+    const result = { status: 'Failed', expiresAtMs: failedExpiry(nowMs), events } as const;
     await services.store.builds.finish(build.id, owner, result, nowMs);
   }
 

@@ -64,6 +64,8 @@ export type SnapshotImage = {
 
 export type SnapshotLayer = {
   readonly diffId: Digest;
+  /** Key of the layer blob: the diffID, or the chainID where the blob depends on the layers below. */
+  readonly blob: Digest;
   /** Digest and size of the layer as the registry holds it. */
   readonly digest: Digest;
   readonly mediaType: string;

@@ -11,7 +11,12 @@ export const DEFAULT_MAX_BUILDS_AT_ONCE = 16;
 const list = z
   .string()
   .default('')
-  .transform((text) => text.split(',').map((part) => part.trim()).filter((part) => part !== ''));
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
 
 /** Every setting of the server that the environment can carry; flags of `larder serve` win over it. */
 const environmentSchema = z.object({
@@ -75,9 +80,13 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
   const settings = parsed.data;
   const [id, secret] = [settings.LARDER_ACCESS_KEY_ID, settings.LARDER_ACCESS_KEY_SECRET];
   if ((id === undefined) !== (secret === undefined)) {
-    throw new LarderError('config.invalid', 'LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET are set together or not at all');
+    throw new LarderError(
+      'config.invalid',
+      'LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET are set together or not at all',
+    );
   }
-  const dockerDirectory = settings.DOCKER_CONFIG ?? (settings.HOME === undefined ? undefined : `${settings.HOME}/.docker`);
+  const dockerDirectory =
+    settings.DOCKER_CONFIG ?? (settings.HOME === undefined ? undefined : `${settings.HOME}/.docker`);
   return {
     dataDirectory: flags.dataDirectory,
     listen: parseListen(settings.LARDER_LISTEN),
@@ -100,7 +109,10 @@ export function parseListen(text: string): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
   if (!match || port > 65535) {
-    throw new LarderError('config.invalid', `--listen takes HOST:PORT, for example ${DEFAULT_LISTEN}; got ${JSON.stringify(text)}`);
+    throw new LarderError(
+      'config.invalid',
+      `--listen takes HOST:PORT, for example ${DEFAULT_LISTEN}; got ${JSON.stringify(text)}`,
+    );
   }
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
 }

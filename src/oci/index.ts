@@ -1,3 +1,4 @@
+export { chainIds } from './chain-id.ts';
 export { type ImageConfig, MAX_CONFIG_BYTES, parseConfig } from './config.ts';
 export { type Descriptor, limitExceeded } from './document.ts';
 export {

@@ -31,7 +31,12 @@ export async function ensureAccessKey(context: {
   }
   if (preset === undefined) return undefined;
   const { accountId } = existing;
-  await store.accounts.putAccessKey({ id: preset.id, accountId, sealedSecret: sealer.seal(preset.secret), active: true });
+  await store.accounts.putAccessKey({
+    id: preset.id,
+    accountId,
+    sealedSecret: sealer.seal(preset.secret),
+    active: true,
+  });
   return { ...preset, isNew: false };
 }
 

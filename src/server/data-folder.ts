@@ -12,9 +12,13 @@ export async function prepareDataFolder(directory: string): Promise<DataFolder> 
   try {
     await mkdir(directory, { recursive: true, mode: 0o755 });
   } catch (error) {
-    throw new LarderError('server.data-folder', `cannot make the data folder ${directory}; choose another with --data`, {
-      cause: error,
-    });
+    throw new LarderError(
+      'server.data-folder',
+      `cannot make the data folder ${directory}; choose another with --data`,
+      {
+        cause: error,
+      },
+    );
   }
   return {
     directory,
@@ -34,9 +38,13 @@ export function lockDataFolder(folder: DataFolder): () => void {
     lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     lock.close();
-    throw new LarderError('server.data-folder-busy', `another larder serve uses ${folder.directory}; stop it, or choose another folder with --data`, {
-      cause: error,
-    });
+    throw new LarderError(
+      'server.data-folder-busy',
+      `another larder serve uses ${folder.directory}; stop it, or choose another folder with --data`,
+      {
+        cause: error,
+      },
+    );
   }
   return () => lock.close();
 }
@@ -46,7 +54,10 @@ export async function loadSealKey(path: string, randomBytes: RandomBytes): Promi
   try {
     const key = await readFile(path);
     if (key.length === SEAL_KEY_BYTES) return key;
-    throw new LarderError('server.seal-key', `${path} has ${key.length} bytes instead of ${SEAL_KEY_BYTES}; restore it from a backup`);
+    throw new LarderError(
+      'server.seal-key',
+      `${path} has ${key.length} bytes instead of ${SEAL_KEY_BYTES}; restore it from a backup`,
+    );
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }

@@ -18,6 +18,7 @@ export type HttpServices = { rpc: RpcHandler; authenticate: Authenticate; store:
 
 /** The HTTP side of the service: RPC on `/`, the event stream, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {
+  const eventStreams = { open: 0 };
   const app = fastify({
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -38,7 +39,7 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
     const response = await services.rpc(toRpcRequest(request), AbortSignal.any([gone.signal, services.stopping]));
     return reply.code(response.status).headers(response.headers).send(response.body);
   });
-  app.get('/events', (request, reply) => streamEvents(request, reply, services));
+  app.get('/events', (request, reply) => streamEvents(request, reply, { ...services, eventStreams }));
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     if (services.stopping.aborted) return reply.code(503).send({ status: 'stopping' });
@@ -60,9 +61,12 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
   return app;
 }
 
-let eventStreams = 0;
-
-async function streamEvents(request: FastifyRequest, reply: FastifyReply, services: HttpServices): Promise<FastifyReply> {
+async function streamEvents(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  services: HttpServices & { eventStreams: { open: number } },
+): Promise<FastifyReply> {
+  const { eventStreams } = services;
   const rpcRequest = toRpcRequest(request);
   let caller: Awaited<ReturnType<Authenticate>>;
   try {
@@ -76,13 +80,15 @@ async function streamEvents(request: FastifyRequest, reply: FastifyReply, servic
   if (!id || !regionId) {
     return reply.code(400).send({ Code: 'MissingParameter', Message: 'ImageCacheId and RegionId are mandatory.' });
   }
-  if (eventStreams >= MAX_EVENT_STREAMS) {
-    return reply.code(503).send({ Code: 'ServiceUnavailable', Message: `There are ${MAX_EVENT_STREAMS} event streams already.` });
+  if (eventStreams.open >= MAX_EVENT_STREAMS) {
+    return reply
+      .code(503)
+      .send({ Code: 'ServiceUnavailable', Message: `There are ${MAX_EVENT_STREAMS} event streams already.` });
   }
-  eventStreams++;
+  eventStreams.open++;
   const gone = new AbortController();
   reply.raw.once('close', () => {
-    eventStreams--;
+    eventStreams.open--;
     gone.abort();
   });
   const signal = AbortSignal.any([gone.signal, services.stopping]);

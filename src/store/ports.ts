@@ -102,6 +102,7 @@ export type BuildResult =
   | { status: 'Ready'; snapshotId: string; layers: readonly Digest[]; events: readonly CacheEventInput[] }
   | { status: 'Failed'; expiresAtMs: number; events: readonly CacheEventInput[] };
 
+/** A layer blob that is there. `diffId` is its key: the chainID instead where the blob depends on the layers below. */
 export type LayerRecord = {
   diffId: Digest;
   blobBytes: number;

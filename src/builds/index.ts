@@ -1,0 +1,2 @@
+export type { BuildServices } from './services.ts';
+export { startWorker, type Worker } from './worker.ts';

@@ -1,11 +1,11 @@
-import { opendir, readFile, stat } from 'node:fs/promises';
+import { type FileHandle, open, opendir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
-import { errorCode } from '../lib/errors.ts';
+import { errorCode, LarderError } from '../lib/errors.ts';
 import { onDisk } from './disk-errors.ts';
 import { createDurableFile, makeFolder, removeDurably, syncName } from './durable-file.ts';
 import { createLayout, diffIdOfFile, snapshotIdOfFile, TEMPORARY_PREFIX } from './layout.ts';
-import type { BlobIngest, BlobStore } from './ports.ts';
+import type { BlobIngest, BlobReader, BlobStore } from './ports.ts';
 
 /** A blob store whose files nodes of this machine can open. */
 export type DiskBlobs = BlobStore & {
@@ -24,14 +24,14 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
   await syncName(join(directory, TEMPORARY_PREFIX));
 
   return {
-    path: layout.blobFile,
-    snapshotPath: layout.snapshotFile,
+    path: (diffId) => layout.blobFile(diffId),
+    snapshotPath: (id) => layout.snapshotFile(id),
 
     async begin(): Promise<BlobIngest> {
       const file = await createDurableFile(layout.blobs);
       return {
-        writev: file.writev,
-        abort: file.abort,
+        writev: (buffers, position) => file.writev(buffers, position),
+        abort: () => file.abort(),
         async commit(diffId, bytes) {
           const path = layout.blobFile(diffId);
           if ((await sizeOf(path)) !== bytes) return file.publish(path, bytes);
@@ -43,6 +43,11 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
     },
 
     size: (diffId) => sizeOf(layout.blobFile(diffId)),
+    async open(diffId) {
+      const file = await unlessMissing(() => open(layout.blobFile(diffId)));
+      if (!file) throw new LarderError('blobs.not-found', `there is no layer blob ${diffId}`);
+      return readerOf(file, diffId);
+    },
     remove: (diffId) => removeDurably(layout.blobFile(diffId)),
 
     async *list() {
@@ -90,6 +95,23 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
       }
       return removed;
     },
+  };
+}
+
+function readerOf(file: FileHandle, diffId: Digest): BlobReader {
+  return {
+    async read(position, length) {
+      const bytes = Buffer.allocUnsafe(length);
+      let filled = 0;
+      while (filled < length) {
+        const { bytesRead } = await onDisk(() => file.read(bytes, filled, length - filled, position + filled));
+        if (bytesRead === 0)
+          throw new LarderError('blobs.short-read', `layer blob ${diffId} ends at ${position + filled}`);
+        filled += bytesRead;
+      }
+      return bytes;
+    },
+    close: () => file.close(),
   };
 }
 

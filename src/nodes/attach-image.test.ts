@@ -74,6 +74,7 @@ before(() => {
       config: '{}',
       layers: labels.map((label) => ({
         diffId: `sha256:${hexOfLabel(label)}`,
+        blob: `sha256:${hexOfLabel(label)}`,
         digest,
         mediaType: 'application/vnd.oci.image.layer.v1.tar',
         compressedBytes: 1,

@@ -35,8 +35,8 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
   const folders = await openNodeFolders(options.dataDirectory);
   const snapshot = await readSnapshot(options.dataDirectory, options.snapshotId);
   const image = findImage(snapshot, options.reference);
-  const plan = planMount(image, (diffId) => {
-    const hex = hexOf(diffId);
+  const plan = planMount(image, (blob) => {
+    const hex = hexOf(blob);
     return join(folders.blobs, 'sha256', hex.slice(0, 2), `${hex}.erofs`);
   });
   const directory = await emptyDirectory(options.directory);

@@ -12,6 +12,7 @@ const layerFile = (diffId: Digest) => `/layers/${hexOf(diffId)}.erofs`;
 const imageOf = (diffIds: Digest[]) => ({
   layers: diffIds.map((diffId) => ({
     diffId,
+    blob: diffId,
     digest: diffId,
     mediaType: 'application/vnd.oci.image.layer.v1.tar',
     compressedBytes: 1,

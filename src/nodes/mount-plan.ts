@@ -45,15 +45,15 @@ export type MountPlan = {
  * Plans the mounts of an image. A layer that comes twice is stacked once, where it is topmost: all it does below is done
  * again above, and the kernel refuses the same directory twice. Throws `nodes.too-many-layers`.
  */
-export function planMount(image: Pick<SnapshotImage, 'layers'>, layerFile: (diffId: Digest) => string): MountPlan {
-  const topFirst = [...new Set(image.layers.map((layer) => layer.diffId).toReversed())];
+export function planMount(image: Pick<SnapshotImage, 'layers'>, layerFile: (blob: Digest) => string): MountPlan {
+  const topFirst = [...new Set(image.layers.map((layer) => layer.blob).toReversed())];
   if (topFirst.length > MAX_OVERLAY_LAYERS) {
     throw new LarderError(
       'nodes.too-many-layers',
       `the image has ${topFirst.length} layers and the kernel stacks at most ${MAX_OVERLAY_LAYERS}`,
     );
   }
-  const layers = topFirst.map((diffId) => ({ name: hexOf(diffId), file: layerFile(diffId) }));
+  const layers = topFirst.map((blob) => ({ name: hexOf(blob), file: layerFile(blob) }));
   const lowers: (string | undefined)[] = layers.map((layer) => layer.name);
   // A single layer is stacked too: mounted bare, its whiteouts would show as devices 0:0.
   while (lowers.length < MIN_OVERLAY_LAYERS) lowers.push(undefined);

@@ -23,6 +23,7 @@ const snapshotSchema: z.ZodType<Snapshot> = z.object({
       layers: z.array(
         z.object({
           diffId: digest,
+          blob: digest,
           digest,
           mediaType: z.string(),
           compressedBytes: z.number(),

@@ -55,7 +55,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     randomBytes,
     ...(preset ? { preset } : {}),
   });
-  const blobs = openDiskBlobs({ directory: folder.directory });
+  const blobs = await openDiskBlobs({ directory: folder.directory });
   const removed = await blobs.removeLeftovers();
   if (removed > 0) log.info({ files: removed }, 'removed half-written files of an earlier run');
 

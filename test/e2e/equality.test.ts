@@ -50,7 +50,7 @@ describe('a mounted snapshot equals umoci’s unpacking', { skip: skipWithout(ne
 
   /** Pushes, creates the cache through the API, mounts it, and hands the mounted folder over. */
   async function withMounted<T>(layout: string, tag: string, use: (dir: string) => Promise<T>): Promise<T> {
-    const reference = await pushImage(layout, tag, registry.host);
+    const reference = await pushImage(layout, tag, registry);
     const id = await createImageCacheClient(larder.endpoint).createReady([reference], BUILD_TIMEOUT_MS);
     const mounted = join(work, 'mounted');
     await mkdir(mounted, { recursive: true });
@@ -75,7 +75,7 @@ describe('a mounted snapshot equals umoci’s unpacking', { skip: skipWithout(ne
   }
 
   for (const tag of [DEBIAN_MINBASE, DEBIAN_APPS]) {
-    test(`${tag}`, async (t) => {
+    test(tag, async (t) => {
       const layout = await debianImages((line) => t.diagnostic(line));
       const actual = await withMounted(layout, tag, listTree);
       assert.ok(actual.size > 5000, `only ${actual.size} entries`);
@@ -84,7 +84,7 @@ describe('a mounted snapshot equals umoci’s unpacking', { skip: skipWithout(ne
   }
 
   for (const { tag, reference } of [...ODDITIES, ...LEANING]) {
-    test(`${tag}`, async () => {
+    test(tag, async () => {
       const actual = await withMounted(odd, tag, listTree);
       assert.deepEqual(compareTrees(await umociTree(odd, reference), actual), []);
     });

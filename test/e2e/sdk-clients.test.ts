@@ -127,7 +127,7 @@ describe('the vendor’s npm clients', { skip: skipWithout({ tools: ['docker-reg
 
   for (const [client, connect] of Object.entries(CLIENTS)) {
     test(`${client}: creates, polls, reads and deletes`, async () => {
-      const { reference } = await pushSmallImage(registry.host, 'sdk');
+      const { reference } = await pushSmallImage(registry);
       const calls = connect(larder.endpoint, ACCESS_KEY);
 
       const id = await calls.create('from-sdk', reference, registry.host);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Duplex, Readable, Transform } from 'node:stream';
@@ -9,6 +9,7 @@ import { run } from './run.ts';
 
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
 export type Layer = { mediaType: string; digest: string; size: number; diffId: string };
+export type PushTarget = { host: string; repository?: string; user?: { name: string; password: string } };
 export type Image = { tag: string; layers: readonly Layer[]; config?: Record<string, unknown> };
 
 const MEDIA_TYPES: Record<LayerCompression, string> = {
@@ -95,16 +96,12 @@ async function addJson(layout: string, mediaType: string, value: unknown) {
 }
 
 /** Pushes an image byte for byte: the same layers, manifest and digests. Returns its reference. */
-export async function pushImage(layout: string, tag: string, host: string, repository = 'test'): Promise<string> {
-  const reference = `${host}/${repository}:${tag}`;
+export async function pushImage(layout: string, tag: string, to: PushTarget): Promise<string> {
+  const reference = `${to.host}/${to.repository ?? 'test'}:${tag}`;
   const options = ['--insecure-policy', 'copy', '--quiet', '--preserve-digests', '--dest-tls-verify=false'];
+  if (to.user) options.push('--dest-creds', `${to.user.name}:${to.user.password}`);
   await run('skopeo', [...options, `oci:${layout}:${tag}`, `docker://${reference}`]);
   return reference;
-}
-
-/** Bytes of one blob of the layout, as a stream. */
-export function readBlob(layout: string, digest: string): AsyncIterable<Uint8Array> {
-  return createReadStream(join(layout, 'blobs/sha256', digest.slice('sha256:'.length)));
 }
 
 export async function isFolder(path: string): Promise<boolean> {

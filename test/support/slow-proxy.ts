@@ -1,0 +1,72 @@
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type SlowProxy = {
+  /** `127.0.0.1:PORT`. */
+  host: string;
+  /** Bytes that came back from the server so far. */
+  bytes(): number;
+  /** Bytes per second and connection from now on; Infinity lets everything through. */
+  setRate(bytesPerSecond: number): void;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+const SLICE_BYTES = 16 << 10;
+
+/** A TCP proxy in front of a server on this machine that lets its answers through slowly. */
+export async function startSlowProxy(target: string, bytesPerSecond: number): Promise<SlowProxy> {
+  const port = Number(target.slice(target.lastIndexOf(':') + 1));
+  const sockets = new Set<Socket>();
+  const stopped = new AbortController();
+  let rate = bytesPerSecond;
+  let total = 0;
+
+  function throttle(): Transform {
+    return new Transform({
+      async transform(chunk: Buffer, _encoding, callback) {
+        try {
+          for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
+            const slice = chunk.subarray(at, at + SLICE_BYTES);
+            if (rate !== Infinity) await sleep((slice.length / rate) * 1000, undefined, { signal: stopped.signal });
+            total += slice.length;
+            this.push(slice);
+          }
+          callback();
+        } catch (error) {
+          callback(error instanceof Error ? error : new Error(String(error)));
+        }
+      },
+    });
+  }
+
+  const server = createServer((client) => {
+    const upstream = connect(port, '127.0.0.1');
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+    }
+    // Either side may cut the connection at any time: that is what these tests are about.
+    pipeline(client, upstream).catch(() => upstream.destroy());
+    pipeline(upstream, throttle(), client).catch(() => client.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no TCP address');
+  return {
+    host: `127.0.0.1:${address.port}`,
+    bytes: () => total,
+    setRate(value) {
+      rate = value;
+    },
+    async [Symbol.asyncDispose]() {
+      stopped.abort();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

@@ -1,3 +1,4 @@
 #!/usr/bin/env node
-const x: string = process.version;
-console.log(x);
+import { run } from './cli/index.ts';
+
+process.exitCode = await run(process.argv.slice(2));

@@ -1,0 +1,47 @@
+import { usageError } from './usage.ts';
+
+export type CreateOptions = {
+  image: string[];
+  size?: number;
+  retentionDays?: number;
+  plainHttp: string[];
+  insecure: string[];
+  credential: string[];
+};
+
+/**
+ * The parameters of CreateImageCache. A credential is `HOST=USER:PASSWORD`, or `HOST=USER` with the password from
+ * `passwordFor`, since what stands on a command line is visible to every user of the machine.
+ */
+export async function createParams(
+  name: string,
+  options: CreateOptions,
+  passwordFor: (host: string, user: string) => Promise<string>,
+): Promise<Record<string, string>> {
+  const params: Record<string, string> = { ImageCacheName: name };
+  for (const [place, image] of options.image.entries()) params[`Image.${place + 1}`] = image;
+  if (options.size !== undefined) params.ImageCacheSize = `${options.size}`;
+  if (options.retentionDays !== undefined) params.RetentionDays = `${options.retentionDays}`;
+  if (options.plainHttp.length > 0) params.PlainHttpRegistry = options.plainHttp.join(',');
+  if (options.insecure.length > 0) params.InsecureRegistry = options.insecure.join(',');
+  for (const [place, text] of options.credential.entries()) {
+    const { host, user, password } = parseCredential(text);
+    const prefix = `ImageRegistryCredential.${place + 1}`;
+    params[`${prefix}.Server`] = host;
+    params[`${prefix}.UserName`] = user;
+    params[`${prefix}.Password`] = password ?? (await passwordFor(host, user));
+  }
+  return params;
+}
+
+function parseCredential(text: string): { host: string; user: string; password?: string } {
+  const match = /^([^=]+)=([^:]+)(?::(.*))?$/s.exec(text);
+  const [, host, user, password] = match ?? [];
+  // The text is not repeated: it may hold a password.
+  if (host === undefined || user === undefined) {
+    throw usageError(
+      '--credential takes HOST=USER:PASSWORD, or HOST=USER with the password in LARDER_REGISTRY_PASSWORD',
+    );
+  }
+  return password === undefined ? { host, user } : { host, user, password };
+}

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import type { Command } from 'commander';
+import {
+  DEFAULT_LISTEN,
+  DEFAULT_REGION_ID,
+  defaultDataDirectory,
+  profilePath,
+  readProfile,
+  writeProfile,
+} from '../config/index.ts';
+import type { RunningServer } from '../server/index.ts';
+import { clientConfiguration } from './client-configuration.ts';
+import type { Io } from './io.ts';
+import { type OutputFormat, printJson, printLine } from './output.ts';
+import { addOutputOption } from './usage.ts';
+
+type ServeOptions = { data?: string; listen?: string; region?: string; logLevel?: string; output: OutputFormat };
+
+export function addServe(program: Command, io: Io): void {
+  const command = program
+    .command('serve')
+    .description('run the image cache service')
+    .option('--data <dir>', "database, layers and snapshots (default: LARDER_DATA, else the platform's data folder)")
+    .option('--listen <host:port>', `where to listen (default: LARDER_LISTEN, else ${DEFAULT_LISTEN})`)
+    .option('--region <id>', `the region it answers for (default: LARDER_REGION, else ${DEFAULT_REGION_ID})`)
+    .option(
+      '--log-level <level>',
+      'fatal, error, warn, info, debug, trace or silent (default: LARDER_LOG_LEVEL, else info)',
+    )
+    .addHelpText(
+      'after',
+      `
+The first start makes an access key and shows it once; LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET choose it.
+The log goes to standard error. SIGTERM or Ctrl-C ends it; builds under way go on after the next start.
+
+Examples:
+  larder serve
+  larder serve --data /srv/larder --listen 0.0.0.0:4620`,
+    );
+  addOutputOption(command).action((options: ServeOptions) => serve(io, options));
+}
+
+async function serve(io: Io, options: ServeOptions): Promise<void> {
+  const { loadServerConfig } = await import('../config/index.ts');
+  const { startServer } = await import('../server/index.ts');
+  const dataDirectory = defaultDataDirectory(options.data === undefined ? io.env : { LARDER_DATA: options.data });
+  const config = loadServerConfig(io.env, {
+    dataDirectory,
+    defaultRegionId: DEFAULT_REGION_ID,
+    ...(options.listen === undefined ? {} : { listen: options.listen }),
+    ...(options.region === undefined ? {} : { regionId: options.region }),
+    ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
+  });
+  const server = await startServer(config);
+  try {
+    await rememberServer(io, server, dataDirectory);
+    announce(io, server, { dataDirectory, output: options.output });
+    if (!io.signal.aborted) await once(io.signal, 'abort');
+  } finally {
+    await server.stop();
+  }
+}
+
+/** Leaves the profile that clients on this machine read. Without a new key, only one of the same data folder is kept up to date. */
+async function rememberServer(io: Io, server: RunningServer, dataDirectory: string): Promise<void> {
+  const { endpoint, regionId, firstKey } = server;
+  const path = profilePath(io.env);
+  const known = firstKey ? undefined : await readProfile(path).catch(() => undefined);
+  const key = firstKey
+    ? { accessKeyId: firstKey.id, accessKeySecret: firstKey.secret }
+    : known?.dataDirectory === dataDirectory && known;
+  if (!key) return;
+  const { accessKeyId, accessKeySecret } = key;
+  await writeProfile(path, { endpoint, regionId, accessKeyId, accessKeySecret, dataDirectory });
+}
+
+function announce(io: Io, server: RunningServer, options: { dataDirectory: string; output: OutputFormat }): void {
+  const { endpoint, regionId, firstKey } = server;
+  if (options.output === 'json') {
+    const key = firstKey?.isNew ? { AccessKeyId: firstKey.id, AccessKeySecret: firstKey.secret } : {};
+    printJson(io, { Endpoint: endpoint, RegionId: regionId, DataDirectory: options.dataDirectory, ...key });
+    return;
+  }
+  printLine(io, `larder serves ${endpoint} (region ${regionId}, data ${options.dataDirectory})`);
+  if (firstKey?.isNew) printLine(io, clientConfiguration({ endpoint, regionId, key: firstKey }));
+}

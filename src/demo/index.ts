@@ -1,0 +1,1 @@
+export { type DemoOptions, type DemoServer, runDemo } from './run-demo.ts';

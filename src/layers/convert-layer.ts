@@ -57,7 +57,10 @@ export type ConvertedLayer = {
  * to the sink as it comes, then the metadata, and block 0 last. Same layer, same bytes, whatever inflates it. Memory is
  * bounded by the tree, never by files.
  *
- * The caller commits the sink when this resolved, and throws it away otherwise. Throws `layers.digest-mismatch`,
+ * Everything but the inflating runs on the caller's thread, and there nearly all time goes to the two hashes: reading the
+ * tar, building the tree and encoding EROFS together took about a sixth of it on a layer of 30,000 files.
+ *
+ * The source has to end by itself on the same signal. The caller commits the sink when this resolved, and throws it away otherwise. Throws `layers.digest-mismatch`,
  * `layers.diffid-mismatch`, `layers.size-mismatch`, `layers.corrupt`, `layers.limit`, `layers.unsupported`,
  * `layers.invalid-entry`, `layers.link-outside-layer`, and what the source or the sink throw.
  */

@@ -140,7 +140,7 @@ function inputOf(source: AsyncIterable<Uint8Array>): Input {
 }
 
 /**
- * `igzip` as a child: about a third of node:zlib's CPU time, and on another core than ours. It takes several members,
+ * `igzip` as a child: about a quarter of zlib's CPU time, and on another core than ours. It takes several members,
  * checks their CRCs, and exits with 1 on corrupt and cut input, but ignores garbage after the last member: see
  * {@link OutputTail}.
  */

@@ -1,0 +1,151 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Dispatcher, request } from 'undici';
+import { LarderError } from '../lib/errors.ts';
+import type { Endpoint } from './endpoint.ts';
+import { registryError, translateNetworkError } from './errors.ts';
+import type { Network, Route } from './network.ts';
+import { DOWNLOAD_BUFFER_BYTES, MAX_ERROR_BYTES, MAX_REDIRECTS, type RegistrySettings } from './settings.ts';
+
+export type Call = {
+  readonly url: URL;
+  /** Sent to the URL's own origin, and to no other that a redirect leads to. */
+  readonly authorization?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** A form to POST; such a call follows no redirect. GET when absent. */
+  readonly form?: URLSearchParams;
+  readonly signal: AbortSignal;
+};
+
+export type Answer = {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Dispatcher.ResponseData['body'];
+  /** Who answered, after redirects. */
+  readonly host: string;
+  /** A redirect led away from the registry on the way here: nothing this answer asks for concerns our credentials. */
+  readonly foreign: boolean;
+};
+
+/** One call on behalf of a registry, its redirects followed by hand under the rules below. Any status is an answer. */
+export type Transport = (endpoint: Endpoint, call: Call) => Promise<Answer>;
+
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+export function createTransport(network: Network, settings: RegistrySettings): Transport {
+  async function exchange(url: URL, route: Route, call: Call, authorization: string | undefined) {
+    try {
+      network.checkHost(url, route);
+      return await request(url, {
+        dispatcher: network.agent(route),
+        method: call.form ? 'POST' : 'GET',
+        headers: {
+          'user-agent': settings.userAgent,
+          // Bytes are checked against digests as they are stored, so nobody may pack them once more.
+          'accept-encoding': 'identity',
+          ...call.headers,
+          ...(call.form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
+          ...(authorization === undefined ? {} : { authorization }),
+        },
+        body: call.form?.toString() ?? null,
+        signal: call.signal,
+        highWaterMark: DOWNLOAD_BUFFER_BYTES,
+      });
+    } catch (error) {
+      call.signal.throwIfAborted();
+      throw translateNetworkError(error, url.host);
+    }
+  }
+
+  return async (endpoint, call) => {
+    let { url, authorization } = call;
+    let foreign = false;
+    for (let redirects = 0; ; redirects++) {
+      const route = routeTo(url, endpoint, network);
+      const response = await exchange(url, route, call, authorization).catch((error: unknown) => {
+        throw redirects > 0 ? refusedIfAddress(error, endpoint) : error;
+      });
+      const { statusCode: status, headers, body } = response;
+      if (!REDIRECTS.has(status) || call.form) return { status, headers, body, host: url.host, foreign };
+      await body.dump({ limit: MAX_ERROR_BYTES, signal: call.signal });
+      if (redirects === MAX_REDIRECTS)
+        throw refused(endpoint, `more than ${MAX_REDIRECTS} redirects (limit MAX_REDIRECTS)`);
+      const target = redirectTarget(url, headers.location, endpoint);
+      if (target.origin !== url.origin) {
+        // Once dropped it stays dropped: a chain that comes back is not the registry asking (CVE-2020-15157).
+        authorization = undefined;
+        foreign = true;
+      }
+      url = target;
+    }
+  };
+}
+
+/** The host that the user named may be anywhere; any other must lie where the registry's answers may lead. */
+function routeTo(url: URL, endpoint: Endpoint, network: Network): Route {
+  const named = url.hostname === endpoint.hostname;
+  const verifyTls = endpoint.verifyTls || !named;
+  return named ? { verifyTls } : { verifyTls, sentFrom: network.scopeOf(endpoint.hostname) };
+}
+
+function redirectTarget(from: URL, location: string | string[] | undefined, endpoint: Endpoint): URL {
+  const target = typeof location === 'string' ? URL.parse(location, from.href) : null;
+  if (target === null) {
+    throw registryError('registry.invalid-response', `${from.host} redirects to an address that is none`, {
+      facts: { host: from.host },
+    });
+  }
+  if (target.protocol !== 'https:' && target.protocol !== 'http:')
+    throw refused(endpoint, `it leads to ${target.protocol}`);
+  if (target.protocol === 'http:' && endpoint.origin.startsWith('https:')) {
+    throw refused(endpoint, `it leads from HTTPS to plain HTTP at ${target.host}`);
+  }
+  if (target.username !== '' || target.password !== '') throw refused(endpoint, 'its address holds a user name');
+  return target;
+}
+
+function refusedIfAddress(error: unknown, endpoint: Endpoint): unknown {
+  const isAddress = error instanceof LarderError && error.code === 'registry.address-refused';
+  return isAddress ? refused(endpoint, error.message) : error;
+}
+
+function refused(endpoint: Endpoint, reason: string): LarderError {
+  return registryError(
+    'registry.redirect-refused',
+    `a redirect of registry ${endpoint.registry} is not followed: ${reason}`,
+    {
+      facts: { registry: endpoint.registry },
+    },
+  );
+}
+
+/** The first bytes of an answer as text, for an error's message; never throws. */
+export async function readErrorText(answer: Answer): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      chunks.push(chunk);
+      size += chunk.byteLength;
+      if (size >= MAX_ERROR_BYTES) break;
+    }
+  } catch {
+    // What came before the cut is all there is to tell.
+  }
+  return Buffer.concat(chunks).toString('utf8', 0, MAX_ERROR_BYTES);
+}
+
+/** The whole body, at most `maxBytes`; undefined when it is larger. */
+export async function readBody(answer: Answer, maxBytes: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      size += chunk.byteLength;
+      if (size > maxBytes) return undefined;
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    throw translateNetworkError(error, answer.host);
+  }
+  return Buffer.concat(chunks);
+}

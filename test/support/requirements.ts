@@ -51,7 +51,7 @@ export function skipWithout(needs: {
   return reason;
 }
 
-function isExecutableOnPath(tool: string): boolean {
+export function isExecutableOnPath(tool: string): boolean {
   return (toolEnvironment().PATH ?? '').split(':').some((folder) => {
     try {
       accessSync(join(folder, tool), constants.X_OK);

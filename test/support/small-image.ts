@@ -10,7 +10,7 @@ export type SmallImage = { reference: string; layers: readonly Layer[] };
 
 /**
  * Pushes an image of `layers` layers, each a folder with one file of `bytes` bytes, random unless `fill` says what repeats
- * in it, so that no two images share a layer.
+ * in it, so that no two images share a layer. Each has a tag of its own.
  */
 export async function pushSmallImage(
   target: PushTarget,
@@ -29,8 +29,9 @@ export async function pushSmallImage(
       ];
       layers.push(await addLayer(layout, Readable.from(writeTar(entries)), compression));
     }
-    await writeImages(layout, [{ tag: 'latest', layers }]);
-    return { reference: await pushImage(layout, 'latest', target), layers };
+    const tag = randomBytes(8).toString('hex');
+    await writeImages(layout, [{ tag, layers }]);
+    return { reference: await pushImage(layout, tag, target), layers };
   } finally {
     await rm(layout, { recursive: true });
   }

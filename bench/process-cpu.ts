@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+
+/** The unit of the times in /proc/PID/stat: USER_HZ, 100 on every Linux architecture that Node runs on. */
+const TICKS_PER_SECOND = 100;
+
+/**
+ * CPU seconds (user and system) that a running process and its ended, waited-for children have used (proc(5): utime, stime,
+ * cutime, cstime).
+ */
+export function processCpuSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  // The command's name stands in parentheses and may hold anything; the fields after it are numbers.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // utime is field 14 of the line, and `fields` starts with field 3.
+  const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
+  return ticks / TICKS_PER_SECOND;
+}
+
+/** Highest resident memory of a running process in bytes. */
+export function processPeakBytes(pid: number): number {
+  const match = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+  return Number(match?.[1] ?? 0) * 1024;
+}

@@ -23,7 +23,7 @@ export function requireRoot(t: Skippable): boolean {
 /** Commands on PATH or in the folders of administration tools. */
 export function requireTools(t: Skippable, tools: readonly string[]): boolean {
   const missing = tools.filter((tool) => !isExecutableOnPath(tool));
-  return missing.length === 0 || miss(t, `needs ${missing.join(', ')}; run \`npm run test:setup\` as root on Debian`);
+  return missing.length === 0 || miss(t, `needs ${missing.join(', ')}; run \`npm run setup:tests\` as root on Debian`);
 }
 
 /** A file system that the kernel knows, loading its module when it is not there yet. */

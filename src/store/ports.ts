@@ -53,6 +53,10 @@ export type CacheStore = {
   delete(key: { accountId: string; regionId: string; id: string }): Promise<boolean>;
   /** Snapshot ids that some cache names, or that a build not yet ended will name (snapshotIdOf in caches/). */
   snapshotIds(): Promise<Set<string>>;
+  /** Caches of all accounts whose time has passed, the longest expired first. */
+  expired(nowMs: number, limit: number): Promise<ImageCache[]>;
+  /** Deletes the cache like `delete` if it is still expired; false when it is not, or is gone. */
+  deleteExpired(id: string, nowMs: number): Promise<boolean>;
 };
 
 export type ClaimedBuild = {
@@ -74,15 +78,21 @@ export type LayerProgress = {
 };
 
 export type BuildUpdate = {
+  /** Ignored where the state table doesn't allow it: a build taken over goes through its steps once more. */
   status?: CacheStatus;
+  /** Within one status, progress never falls; a lower number is ignored. */
   progressPercent?: number;
   events?: readonly CacheEventInput[];
+  /** All layers of the build; they replace what was there. */
   layers?: readonly LayerProgress[];
 };
 
 /** The database as the queue: a build is claimed with a lease, kept by heartbeats, and taken over when the lease lapses. */
 export type BuildQueue = {
-  /** The oldest build that nobody holds (or whose lease lapsed); undefined when there is none. */
+  /**
+   * The oldest build that nobody holds (or whose lease lapsed); undefined when there is none. Each claim needs an owner of its
+   * own: the name is what fences off an earlier run. A build whose credentials don't open any more ends as Failed here.
+   */
   claim(owner: string, nowMs: number, leaseMs: number): Promise<ClaimedBuild | undefined>;
   /** False when the lease is lost: taken over, or the cache was deleted. Then the worker must stop. */
   renew(id: string, owner: string, untilMs: number): Promise<boolean>;
@@ -90,10 +100,11 @@ export type BuildQueue = {
   update(id: string, owner: string, update: BuildUpdate, nowMs: number): Promise<boolean>;
   /**
    * Ends the build, in one transaction: status, progress, snapshot, events, layer references; wipes credentials and progress.
-   * `Ready` needs every layer to be recorded (LayerStore.publish) and throws `store.layer-missing` otherwise.
+   * `Ready` needs every layer to be recorded (LayerStore.publish) and throws `store.layer-missing` otherwise. A failed update of a Ready cache leaves
+   * `UpdateFailed` and the old content. Throws `store.bad-transition` where the state table doesn't allow the result.
    */
   finish(id: string, owner: string, result: BuildResult, nowMs: number): Promise<boolean>;
-  /** Gives the lease back so that another worker, or the next start, goes on at once. */
+  /** Gives the lease back so that another worker, or the next start, goes on at once; the attempt does not count. */
   release(id: string, owner: string): Promise<void>;
   progress(imageCacheId: string): Promise<LayerProgress[]>;
 };
@@ -117,7 +128,10 @@ export type LayerRecord = {
  * build under way; uses go with `finish(Failed)` and with the cache.
  */
 export type LayerStore = {
-  /** The layer if it is there, now used by this snapshot; undefined when it is not (or is being removed). */
+  /**
+   * The layer if it is there, now used by this snapshot; undefined when it is not (or is being removed). Throws `lease.lost`
+   * when no cache or build has this snapshot any more.
+   */
   use(diffId: Digest, snapshotId: string): Promise<LayerRecord | undefined>;
   /**
    * `ready`: it is there, now used by this snapshot. `claimed`: convert it, you hold the lease. `busy`: another worker
@@ -130,9 +144,9 @@ export type LayerStore = {
   renew(diffId: Digest, owner: string, untilMs: number): Promise<boolean>;
   /** Records a layer whose blob is visible, used by this snapshot; false when the lease is lost. */
   publish(layer: LayerRecord, claim: { owner: string; snapshotId: string; nowMs: number }): Promise<boolean>;
-  /** Ends a claim without a layer: what was being converted is forgotten. */
+  /** Ends a claim without a layer. Should a blob be there already, garbage collection finds it by `listUnreferenced`. */
   release(diffId: Digest, owner: string): Promise<void>;
-  /** Layers that are there, that no snapshot uses and nobody holds. */
+  /** Layers that no snapshot uses, also those whose conversion was given up; `claimForRemoval` refuses those that somebody holds. */
   listUnreferenced(): Promise<Digest[]>;
   /** Claims an unreferenced layer for its removal: from now on `use` does not find it and `claim` says `busy`. */
   claimForRemoval(diffId: Digest, claim: { owner: string; nowMs: number; leaseMs: number }): Promise<boolean>;

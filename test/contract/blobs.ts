@@ -127,12 +127,12 @@ export function describeBlobContract(
     });
 
     test('leftovers go, what is visible stays', async () => {
-      const before = (await collect(blobs.list())).length;
+      const visible = (await collect(blobs.list())).length;
       const halfWritten = await blobs.begin();
       await halfWritten.writev([text('half')], 0);
       assert.equal(await blobs.removeLeftovers(), 1);
       assert.equal(await blobs.removeLeftovers(), 0);
-      assert.equal((await collect(blobs.list())).length, before);
+      assert.equal((await collect(blobs.list())).length, visible);
       await halfWritten.abort();
     });
   });

@@ -1,0 +1,68 @@
+import { closeSync, openSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { Kysely, sql } from 'kysely';
+import type { Sealer } from '../accounts/index.ts';
+import { LarderError } from '../lib/errors.ts';
+import { createAccountStore } from './accounts.ts';
+import { createBuildQueue } from './builds.ts';
+import { createCacheStore } from './caches.ts';
+import { createLayerStore } from './layers.ts';
+import { migrate } from './migrations/index.ts';
+import { createNonceStore } from './nonces.ts';
+import type { Store } from './ports.ts';
+import type { Schema } from './schema.ts';
+import { createSqliteDialect, translated } from './sqlite-dialect.ts';
+import { createUnsynced } from './unsynced.ts';
+
+/** A lock that another process holds is waited for this long. The wait blocks the process: there is normally one. */
+const BUSY_TIMEOUT_MS = 5_000;
+/** Sealed or not, nobody else has business in the database; SQLite gives its side files the same mode. */
+const FILE_MODE = 0o600;
+
+/**
+ * Opens the SQLite database, making or migrating it as needed. What a commit returned from survives a power cut.
+ * Throws `store.newer` for the database of a later Larder, `store.corrupt` for what is none, and other `store.…` errors.
+ */
+export async function openSqliteStore(options: { path: string; seal: Sealer }): Promise<Store> {
+  const database = openDatabase(options.path);
+  const db = new Kysely<Schema>({ dialect: createSqliteDialect(database) });
+  try {
+    configure(database);
+    await migrate(db);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  const unsynced = createUnsynced(db, database);
+  return {
+    accounts: createAccountStore(db),
+    nonces: createNonceStore(unsynced),
+    caches: createCacheStore(db, options.seal),
+    builds: createBuildQueue(db, options.seal),
+    layers: createLayerStore(db, unsynced),
+    ping: async () => void (await sql`select 1`.execute(db)),
+    close: () => db.destroy(),
+  };
+}
+
+function openDatabase(path: string): DatabaseSync {
+  return translated(() => {
+    closeSync(openSync(path, 'a', FILE_MODE));
+    return new DatabaseSync(path);
+  });
+}
+
+function configure(database: DatabaseSync): void {
+  translated(() => {
+    database.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode;
+    if (mode !== 'wal') {
+      throw new LarderError('store.no-wal', 'the file system of the database cannot share memory: use a local disk');
+    }
+    // In WAL mode only `full` syncs at every commit (https://sqlite.org/pragma.html#pragma_synchronous).
+    database.exec('pragma synchronous = full');
+    database.exec('pragma foreign_keys = on');
+    // Wiped credentials are overwritten, not left in free pages.
+    database.exec('pragma secure_delete = on');
+  });
+}

@@ -1,0 +1,82 @@
+import type { CacheStatus } from '../caches/index.ts';
+import type { Digest } from '../lib/digest.ts';
+
+/**
+ * The tables as Kysely sees them; migrations/ makes them. Times are ms since 1970, flags 0 or 1.
+ * What is only ever read and written whole (images, tags, events, progress) is JSON text in its owner's row: a page of caches
+ * is one query. Nothing asks the database to look inside, so that any SQL database will do.
+ */
+export type Schema = {
+  accounts: { id: string; name: string; created_at_ms: number };
+  access_keys: { id: string; account_id: string; sealed_secret: string; active: number };
+  nonces: { access_key_id: string; nonce: string; expires_at_ms: number };
+  image_caches: ImageCacheRow;
+  /** How many caches an account has in a region: pages give the total, and counting 100,000 rows takes milliseconds. */
+  image_cache_counts: { account_id: string; region_id: string; caches: number };
+  builds: BuildRow;
+  /** The snapshot that a cache has, and the one that its build is making. */
+  snapshots: { id: string; image_cache_id: string };
+  layers: LayerRow;
+  /** Layers that a snapshot names or will name: nobody may remove them. */
+  layer_uses: { snapshot_id: string; diff_id: Digest };
+};
+
+export type ImageCacheRow = {
+  id: string;
+  account_id: string;
+  region_id: string;
+  name: string;
+  status: CacheStatus;
+  progress_percent: number;
+  size_gib: number;
+  retention_days: number | null;
+  created_at_ms: number;
+  expires_at_ms: number | null;
+  last_matched_at_ms: number | null;
+  container_group_id: string;
+  snapshot_id: string | null;
+  resource_group_id: string;
+  elimination_strategy: '' | 'LRU';
+  /** JSON: string[] */
+  images: string;
+  /** JSON: Tag[] */
+  tags: string;
+  /** JSON: CacheEvent[] */
+  events: string;
+};
+
+/** Work to be done; the row goes when the build ends, and its credentials with it. */
+export type BuildRow = {
+  id: string;
+  image_cache_id: string;
+  queued_at_ms: number;
+  /** How often it was claimed and not given back. */
+  attempt: number;
+  lease_owner: string | null;
+  lease_until_ms: number | null;
+  /** JSON: BuildOptions without the credentials */
+  options: string;
+  /** JSON: RegistryCredential[], sealed */
+  sealed_credentials: string;
+  /** JSON: LayerProgress[] */
+  layers: string;
+};
+
+/**
+ * `absent`: nobody works on it; a blob may or may not lie there, of a worker that died or gave up.
+ * `converting`, `removing`: the owner of the lease does. `ready`: the blob is there, whole.
+ */
+export type LayerState = 'absent' | 'converting' | 'ready' | 'removing';
+
+export type LayerRow = {
+  /** Key of the blob: the chainID instead where the blob depends on the layers below. */
+  diff_id: Digest;
+  state: LayerState;
+  blob_bytes: number;
+  tar_bytes: number;
+  content_bytes: number;
+  /** When it came into its state. */
+  changed_at_ms: number;
+  lease_owner: string | null;
+  lease_until_ms: number | null;
+};

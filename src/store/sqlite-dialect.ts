@@ -1,0 +1,99 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { LarderError } from '../lib/errors.ts';
+
+/** Distinct statements number about fifty; lists of different lengths make some more. */
+const MAX_STATEMENTS = 200;
+
+/** Kysely over node:sqlite, with one connection: Kysely's own lock hands it to one transaction or query at a time. */
+export function createSqliteDialect(database: DatabaseSync): Dialect {
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => createDriver(database),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+function createDriver(database: DatabaseSync): Driver {
+  const connection = createConnection(database);
+  const command = (text: string) => async () => translated(() => database.exec(text));
+  return {
+    init: async () => {},
+    acquireConnection: async () => connection,
+    // Immediate: a transaction that reads first and writes later could otherwise find that another process wrote in between.
+    beginTransaction: command('begin immediate'),
+    commitTransaction: command('commit'),
+    rollbackTransaction: async () => {
+      // SQLite rolls back by itself on some errors, a full disk among them.
+      if (database.isTransaction) await command('rollback')();
+    },
+    releaseConnection: async () => {},
+    destroy: async () => database.close(),
+  };
+}
+
+function createConnection(database: DatabaseSync): DatabaseConnection {
+  const statements = new Map<string, Statement>();
+
+  /** Compiled once; the least recently used goes. */
+  function prepare(text: string): Statement {
+    const known = statements.get(text);
+    const statement = known ?? createStatement(database.prepare(text));
+    statements.delete(text);
+    statements.set(text, statement);
+    const oldest = statements.size > MAX_STATEMENTS ? statements.keys().next().value : undefined;
+    if (oldest !== undefined) statements.delete(oldest);
+    return statement;
+  }
+
+  return {
+    executeQuery: async <Row>(query: CompiledQuery) =>
+      // Kysely knows the type of the rows from the query that it built; SQLite can't.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      translated(() => prepare(query.sql)(query.parameters as SQLInputValue[]) as QueryResult<Row>),
+    streamQuery() {
+      throw new LarderError('store.failed', 'results are read in pages, not streamed');
+    },
+  };
+}
+
+type Statement = (parameters: readonly SQLInputValue[]) => QueryResult<unknown>;
+
+function createStatement(statement: StatementSync): Statement {
+  if (statement.columns().length > 0) return (parameters) => ({ rows: statement.all(...parameters) });
+  return (parameters) => ({ rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) });
+}
+
+/** SQLite's primary result codes (https://sqlite.org/rescode.html) → our code, and what to do about it. */
+const KNOWN: Readonly<Record<number, { code: string; advice: string }>> = {
+  5: { code: 'store.busy', advice: 'another process holds the database: try again' },
+  8: { code: 'store.read-only', advice: 'the database cannot be written: check the mount and the owner of its folder' },
+  10: { code: 'store.io', advice: 'the disk of the database reports an error: check the kernel log and the disk' },
+  11: { code: 'store.corrupt', advice: 'the database is damaged: restore it from a backup' },
+  13: { code: 'store.no-space', advice: 'the disk of the database is full: free space' },
+  14: { code: 'store.cannot-open', advice: 'the database cannot be opened: check that its folder exists and is ours' },
+  19: { code: 'store.conflict', advice: 'the row is there already, or another row needs it' },
+  26: { code: 'store.corrupt', advice: 'the file is not a database' },
+};
+
+/** Runs a database operation and translates its failure: `store.busy`, `store.no-space`, …, else `store.failed`. */
+export function translated<T>(operation: () => T): T {
+  try {
+    return operation();
+  } catch (cause) {
+    if (!(cause instanceof Error) || !('errcode' in cause) || typeof cause.errcode !== 'number') throw cause;
+    // The low byte is the primary code, the rest says more about it.
+    const known = KNOWN[cause.errcode & 0xff] ?? { code: 'store.failed', advice: 'the database refused' };
+    throw new LarderError(known.code, known.advice, { cause, facts: { sqlite: cause.errcode } });
+  }
+}

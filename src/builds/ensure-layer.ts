@@ -26,7 +26,10 @@ export type LayerJob = {
   readonly below: () => Promise<readonly Digest[]>;
 };
 
-export type EnsuredLayer = { readonly layer: LayerRecord; /** Not downloaded by this call. */ readonly reused: boolean };
+export type EnsuredLayer = {
+  readonly layer: LayerRecord /** Not downloaded by this call. */;
+  readonly reused: boolean;
+};
 
 /**
  * Makes sure that the layer's blob is there: takes it as it is, waits for whoever converts it now (single flight over the

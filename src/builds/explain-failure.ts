@@ -8,7 +8,7 @@ const GIB = 2 ** 30;
 /** The Warning events of a failed build: what went wrong, and what the owner of the cache can do about it. */
 export function explainFailure(error: unknown, build: ClaimedBuild): CacheEventInput[] {
   const failed = (message: string): CacheEventInput => ({ type: 'Warning', reason: 'Failed', message });
-  switch (errorCode(error)) {
+  switch (errorCode(error) ?? '') {
     case 'builds.exceeds-size': {
       const size = build.cache.sizeGib;
       const message = `Images are larger than the image cache: ${describeError(error)}, ImageCacheSize is ${size} GiB (${formatBytes(size * GIB)}). Create the cache again with a larger ImageCacheSize.`;

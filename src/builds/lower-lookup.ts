@@ -1,6 +1,6 @@
 import type { BlobReader, BlobStore } from '../blobs/ports.ts';
-import type { LowerInode, LowerLookup } from '../layers/index.ts';
 import { type ErofsFile, type ErofsReader, openErofs } from '../layers/erofs/index.ts';
+import type { LowerInode, LowerLookup } from '../layers/index.ts';
 import type { Digest } from '../lib/digest.ts';
 
 type Place = { reader: ErofsReader; file: ErofsFile };

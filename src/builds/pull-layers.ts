@@ -23,7 +23,13 @@ export type PullContext = {
 
 type ImageLayer = BuildImage['resolved']['layers'][number];
 /** One distinct layer of the cache, by chainID: the same tar on other layers may become another blob. */
-type Job = { image: BuildImage; layer: ImageLayer; chainId: Digest; below: readonly Digest[]; done: PromiseWithResolvers<void> };
+type Job = {
+  image: BuildImage;
+  layer: ImageLayer;
+  chainId: Digest;
+  below: readonly Digest[];
+  done: PromiseWithResolvers<void>;
+};
 
 /**
  * Brings every layer of the images into the store, each once, and announces an image as its last layer arrives. The result
@@ -118,10 +124,11 @@ async function waitForBelow(
   context: { jobs: ReadonlyMap<Digest, Job>; records: ReadonlyMap<Digest, LayerRecord>; signal: AbortSignal },
 ): Promise<Digest[]> {
   const { jobs, records, signal } = context;
+  const below = job.below.flatMap((chainId) => jobs.get(chainId)?.done.promise ?? []);
   const aborted = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
-  await Promise.race([Promise.all(job.below.map((chainId) => jobs.get(chainId)?.done.promise)), aborted]);
+  await Promise.race([Promise.all(below), aborted]);
   return job.below.map((chainId) => records.get(chainId)?.diffId ?? chainId);
 }
 

@@ -5,13 +5,15 @@ import { underLease } from '../lib/lease.ts';
 import type { ClaimedBuild } from '../store/ports.ts';
 import { BuildProgress } from './build-progress.ts';
 import { collectGarbage } from './collect-garbage.ts';
+import { expireCaches } from './expire-caches.ts';
 import { explainFailure } from './explain-failure.ts';
 import { runBuild } from './run-build.ts';
 import { type BuildServices, LEASE_MS, MAX_BUILD_ATTEMPTS } from './services.ts';
 
 /** Without a wake-up the worker looks this often for builds that another process queued or lost. */
 const IDLE_POLL_MS = 1_000;
-const COLLECT_INTERVAL_MS = 60_000;
+/** How often expired caches and unused layers are looked for; a deletion wakes it at once. */
+const TIDY_INTERVAL_MS = 60_000;
 
 export type Worker = {
   /** A build was queued or a cache deleted: look now. */
@@ -99,17 +101,21 @@ export function startWorker(services: BuildServices, options: { name: string; ma
     await services.store.builds.finish(build.id, owner, result, nowMs);
   }
 
-  async function collectLoop(): Promise<void> {
-    while (!stopping.signal.aborted) {
+  async function tidyLoop(): Promise<void> {
+    const { signal } = stopping;
+    while (!signal.aborted) {
       const seen = bell.rings;
-      await collectGarbage(services, `${options.name}/collector`, stopping.signal).catch((error) => {
-        if (!stopping.signal.aborted) services.log.error({ err: describeError(error) }, 'cannot collect garbage');
-      });
-      await bell.wait(seen, COLLECT_INTERVAL_MS, stopping.signal);
+      try {
+        await expireCaches(services, signal);
+        await collectGarbage(services, `${options.name}/collector`, signal);
+      } catch (error) {
+        if (!signal.aborted) services.log.error({ err: describeError(error) }, 'cannot remove what is no longer used');
+      }
+      await bell.wait(seen, TIDY_INTERVAL_MS, signal);
     }
   }
 
-  const loops = [buildLoop(), collectLoop()];
+  const loops = [buildLoop(), tidyLoop()];
   return {
     wake: () => bell.ring(),
     async stop() {

@@ -8,10 +8,8 @@ const SHA256 = /^sha256:[0-9a-f]{64}$/;
 
 /** Reads a digest strictly (image-spec descriptor.md, "Digests"); sha256 is the only algorithm Larder takes. */
 export function parseDigest(text: string): Digest {
-  if (!SHA256.test(text)) {
-    throw new LarderError('digest.invalid', `not a sha256 digest: ${JSON.stringify(text.slice(0, 100))}`);
-  }
-  return text as Digest;
+  if (isDigest(text)) return text;
+  throw new LarderError('digest.invalid', `not a sha256 digest: ${JSON.stringify(text.slice(0, 100))}`);
 }
 
 export function isDigest(text: string): text is Digest {

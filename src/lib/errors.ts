@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** Facts that go with an error: small, printable, never a secret. */
 export type ErrorFacts = Readonly<Record<string, string | number | boolean>>;
 
@@ -21,7 +23,12 @@ export class LarderError<Code extends string = string> extends Error {
 export function describeError(error: unknown): string {
   const parts: string[] = [];
   for (let current = error; current !== undefined && current !== null && parts.length < 5; ) {
-    const text = current instanceof Error ? current.message || current.name : String(current);
+    const text =
+      current instanceof Error
+        ? current.message || current.name
+        : typeof current === 'string'
+          ? current
+          : inspect(current);
     if (text !== '' && !parts.some((part) => part.includes(text))) parts.push(text);
     current = current instanceof Error ? current.cause : undefined;
   }

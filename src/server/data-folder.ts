@@ -73,6 +73,10 @@ export async function loadSealKey(path: string, randomBytes: RandomBytes): Promi
   }
   await rename(temporary, path);
   const folder = await open(join(path, '..'));
-  await folder.sync().finally(() => folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
   return key;
 }

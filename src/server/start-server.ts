@@ -42,7 +42,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   cleanup.defer(lockDataFolder(folder));
   const sealKey = await loadSealKey(folder.sealKeyPath, randomBytes);
   const keySealer = createSealer(sealKey, 'access-key', randomBytes);
-  const store: Store = openSqliteStore({
+  const store: Store = await openSqliteStore({
     path: folder.databasePath,
     seal: createSealer(sealKey, 'registry-credentials', randomBytes),
   });

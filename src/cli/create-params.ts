@@ -4,9 +4,9 @@ export type CreateOptions = {
   image: string[];
   size?: number;
   retentionDays?: number;
-  plainHttp: string[];
-  insecure: string[];
-  credential: string[];
+  plainHttp?: string[];
+  insecure?: string[];
+  credential?: string[];
 };
 
 /**
@@ -22,9 +22,9 @@ export async function createParams(
   for (const [place, image] of options.image.entries()) params[`Image.${place + 1}`] = image;
   if (options.size !== undefined) params.ImageCacheSize = `${options.size}`;
   if (options.retentionDays !== undefined) params.RetentionDays = `${options.retentionDays}`;
-  if (options.plainHttp.length > 0) params.PlainHttpRegistry = options.plainHttp.join(',');
-  if (options.insecure.length > 0) params.InsecureRegistry = options.insecure.join(',');
-  for (const [place, text] of options.credential.entries()) {
+  if (options.plainHttp) params.PlainHttpRegistry = options.plainHttp.join(',');
+  if (options.insecure) params.InsecureRegistry = options.insecure.join(',');
+  for (const [place, text] of (options.credential ?? []).entries()) {
     const { host, user, password } = parseCredential(text);
     const prefix = `ImageRegistryCredential.${place + 1}`;
     params[`${prefix}.Server`] = host;

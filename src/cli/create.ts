@@ -15,13 +15,13 @@ export function addCreate(program: Command, io: Io): void {
   const command = program
     .command('create <name>')
     .description('create an image cache: the server pulls the images and makes them mountable')
-    .requiredOption('--image <ref>', 'an image reference; give it again for more (up to 20)', collect, [])
+    .requiredOption('--image <ref>', 'an image reference; give it again for more (up to 20)', collect)
     .option('--wait', 'follow the build to its end; exit code 1 when it fails')
     .option('--size <gib>', 'size limit of the cache in GiB', positiveInteger)
     .option('--retention-days <n>', 'delete the cache after so many days', positiveInteger)
-    .option('--plain-http <host>', 'pull from this HOST[:PORT] over plain HTTP (repeatable)', collect, [])
-    .option('--insecure <host>', "don't verify the TLS certificate of this HOST[:PORT] (repeatable)", collect, [])
-    .option('--credential <login>', 'HOST=USER:PASSWORD for a registry (repeatable)', collect, [])
+    .option('--plain-http <host>', 'pull from this HOST[:PORT] over plain HTTP (repeatable)', collect)
+    .option('--insecure <host>', "don't verify the TLS certificate of this HOST[:PORT] (repeatable)", collect)
+    .option('--credential <login>', 'HOST=USER:PASSWORD for a registry (repeatable)', collect)
     .addHelpText(
       'after',
       `
@@ -35,7 +35,6 @@ Examples:
     );
   addOutputOption(command).action(
     async (name: string, options: CreateOptions & { wait?: true; output: OutputFormat }) => {
-      if (options.image.length === 0) throw usageError('--image is missing');
       const params = await createParams(name, options, () => readPassword(io));
       const client = await connect(io);
       const answer = await client.call('CreateImageCache', params, { signal: io.signal });

@@ -4,6 +4,7 @@ import {
   DEFAULT_LISTEN,
   DEFAULT_REGION_ID,
   defaultDataDirectory,
+  loadServerConfig,
   profilePath,
   readProfile,
   writeProfile,
@@ -41,8 +42,6 @@ Examples:
 }
 
 async function serve(io: Io, options: ServeOptions): Promise<void> {
-  const { loadServerConfig } = await import('../config/index.ts');
-  const { startServer } = await import('../server/index.ts');
   const dataDirectory = defaultDataDirectory(options.data === undefined ? io.env : { LARDER_DATA: options.data });
   const config = loadServerConfig(io.env, {
     dataDirectory,
@@ -51,6 +50,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(options.region === undefined ? {} : { regionId: options.region }),
     ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
   });
+  const { startServer } = await import('../server/index.ts');
   const server = await startServer(config);
   try {
     await rememberServer(io, server, dataDirectory);

@@ -14,7 +14,7 @@ export function addOutputOption(command: Command): Command {
 }
 
 /** Collects an option that may be given many times. */
-export function collect(value: string, earlier: readonly string[]): string[] {
+export function collect(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
 }
 

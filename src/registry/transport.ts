@@ -60,7 +60,7 @@ export function createTransport(network: Network, settings: RegistrySettings): T
     let { url, authorization } = call;
     let foreign = false;
     for (let redirects = 0; ; redirects++) {
-      const route = routeTo(url, endpoint, network);
+      const route = routeTo(url, endpoint, { network, insecure: settings.insecure });
       const response = await exchange(url, route, call, authorization).catch((error: unknown) => {
         throw redirects > 0 ? refusedIfAddress(error, endpoint) : error;
       });
@@ -81,10 +81,9 @@ export function createTransport(network: Network, settings: RegistrySettings): T
 }
 
 /** The host that the user named may be anywhere; any other must lie where the registry's answers may lead. */
-function routeTo(url: URL, endpoint: Endpoint, network: Network): Route {
-  const named = url.hostname === endpoint.hostname;
-  const verifyTls = endpoint.verifyTls || !named;
-  return named ? { verifyTls } : { verifyTls, sentFrom: network.scopeOf(endpoint.hostname) };
+function routeTo(url: URL, endpoint: Endpoint, context: { network: Network; insecure: ReadonlySet<string> }): Route {
+  if (url.hostname === endpoint.hostname) return { verifyTls: endpoint.verifyTls };
+  return { verifyTls: !context.insecure.has(url.host), sentFrom: context.network.scopeOf(endpoint.hostname) };
 }
 
 function redirectTarget(from: URL, location: string | string[] | undefined, endpoint: Endpoint): URL {

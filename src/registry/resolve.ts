@@ -1,0 +1,118 @@
+import type { Digest } from '../lib/digest.ts';
+import { LarderError } from '../lib/errors.ts';
+import {
+  choosePlatform,
+  type Descriptor,
+  type ImageManifest,
+  type ImageReference,
+  type IndexEntry,
+  limitExceeded,
+  MANIFEST_ACCEPT,
+  MAX_CONFIG_BYTES,
+  MAX_MANIFEST_BYTES,
+  type Platform,
+  parseConfig,
+  parseManifest,
+  platformUnavailable,
+  suits,
+} from '../oci/index.ts';
+import { type Connection, fetchDocument } from './documents.ts';
+
+export type ResolvedLayer = Descriptor & { readonly diffId: Digest };
+
+/** An image, fixed: everything but the layers' bytes, verified by digest from the reference down. */
+export type ResolvedImage = {
+  /** Of the platform's manifest. */
+  readonly manifestDigest: Digest;
+  readonly manifest: ImageManifest;
+  /** What the reference itself names: an index, or the manifest. */
+  readonly rootDigest: Digest;
+  readonly configDigest: Digest;
+  /** The image config, verbatim. */
+  readonly configText: string;
+  /** Bottom layer first. */
+  readonly layers: readonly ResolvedLayer[];
+  /** What the config says; only a reference straight to a manifest may give another platform than was asked for. */
+  readonly platform: Platform;
+};
+
+/** An index in an index is as deep as it goes. */
+const MAX_INDEX_DEPTH = 2;
+
+type Found = { digest: Digest; manifest: ImageManifest; rootDigest: Digest; mustSuit: boolean };
+
+export async function resolveImage(
+  connection: Connection,
+  reference: ImageReference,
+  options: { platform: Platform; signal: AbortSignal },
+): Promise<ResolvedImage> {
+  const { platform, signal } = options;
+  const found = await findManifest(connection, reference, options);
+  const { config, layers } = found.manifest;
+  const document = await fetchDocument(
+    connection,
+    {
+      reference,
+      path: `blobs/${config.digest}`,
+      accept: '*/*',
+      subject: `image config ${config.digest} of ${reference.repository}`,
+      limit: { name: 'MAX_CONFIG_BYTES', maxBytes: MAX_CONFIG_BYTES },
+      digest: config.digest,
+      size: config.size,
+    },
+    signal,
+  );
+  const parsed = parseConfig(document.bytes, { layerCount: layers.length });
+  if (found.mustSuit && !suits(parsed.platform, platform)) throw platformUnavailable(platform, [parsed.platform]);
+  return {
+    manifestDigest: found.digest,
+    manifest: found.manifest,
+    rootDigest: found.rootDigest,
+    configDigest: config.digest,
+    configText: parsed.text,
+    // parseConfig has made sure that there is a diffID for each layer.
+    layers: parsed.diffIds.flatMap((diffId, index) => (layers[index] ? [{ ...layers[index], diffId }] : [])),
+    platform: parsed.platform,
+  };
+}
+
+/** From the reference through at most two indexes to the platform's manifest. */
+async function findManifest(
+  connection: Connection,
+  reference: ImageReference,
+  { platform, signal }: { platform: Platform; signal: AbortSignal },
+): Promise<Found> {
+  let entry: IndexEntry | undefined;
+  let rootDigest: Digest | undefined;
+  for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {
+    const digest = entry?.digest ?? reference.digest;
+    const name = digest ?? reference.tag ?? '';
+    const document = await fetchDocument(
+      connection,
+      {
+        reference,
+        path: `manifests/${name}`,
+        accept: MANIFEST_ACCEPT,
+        subject: `manifest ${name} of ${reference.repository}`,
+        limit: { name: 'MAX_MANIFEST_BYTES', maxBytes: MAX_MANIFEST_BYTES },
+        digest,
+        ...(entry ? { size: entry.size } : {}),
+      },
+      signal,
+    );
+    rootDigest ??= document.digest;
+    const parsed = parseManifest(document.bytes, document.mediaType);
+    if (entry && entry.kind !== parsed.kind) {
+      throw new LarderError(
+        'oci.manifest-invalid',
+        `the index calls ${name} an image ${entry.kind}, it is an ${parsed.kind}`,
+      );
+    }
+    if (parsed.kind === 'manifest') {
+      const mustSuit = entry !== undefined && entry.platform === undefined;
+      return { digest: document.digest, manifest: parsed, rootDigest, mustSuit };
+    }
+    entry = choosePlatform(parsed.manifests, platform);
+  }
+  throw limitExceeded('MAX_INDEX_DEPTH', MAX_INDEX_DEPTH, 'indexes in each other');
+}

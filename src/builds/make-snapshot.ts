@@ -2,6 +2,7 @@ import { type Snapshot, snapshotIdOf } from '../caches/index.ts';
 import { formatTime } from '../lib/clock.ts';
 import type { Digest } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
+import { formatPlatform } from '../oci/index.ts';
 import type { ClaimedBuild, LayerRecord } from '../store/ports.ts';
 import { chainOf } from './pull-layers.ts';
 import type { BuildImage } from './resolve-images.ts';
@@ -22,7 +23,7 @@ export function makeSnapshot(
       return {
         reference: given,
         manifestDigest: resolved.manifestDigest,
-        platform: resolved.platform,
+        platform: formatPlatform(resolved.platform),
         configDigest: resolved.configDigest,
         config: resolved.configText,
         layers: resolved.layers.map((layer, index) => {

@@ -13,13 +13,19 @@ import { randomAlphanumeric } from '../lib/ids.ts';
 import { createLimit } from '../lib/limit.ts';
 import type { Logger } from '../lib/logger.ts';
 import { hostPlatform } from '../oci/index.ts';
-import { createCredentialLookup, createRegistryClient } from '../registry/index.ts';
+import {
+  createCredentialLookup,
+  createDockerConfigLookup,
+  createRegistryClient,
+  credentialsFromList,
+} from '../registry/index.ts';
 import { createAuthenticate, createRpcHandler } from '../rpc/index.ts';
 import { openSqliteStore, type Store } from '../store/index.ts';
 import { ensureAccessKey, type FirstKey } from './access-keys.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createHttpListener } from './http-listener.ts';
+import { VERSION } from './version.ts';
 
 export type RunningServer = {
   /** `http://127.0.0.1:4620`, with the port that was taken. */
@@ -110,15 +116,18 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   };
 }
 
-/** A registry client for one build: the server's own lists and logins behind those of the request. */
+/** A registry client for one build: the request's logins and lists, then the server's own. */
 function connect(build: BuildOptions, config: ServerConfig, log: Logger) {
+  const dockerConfig = config.dockerConfigPath;
+  const sources = [
+    credentialsFromList(build.credentials),
+    ...(dockerConfig === undefined ? [] : [createDockerConfigLookup({ path: dockerConfig })]),
+  ];
   return createRegistryClient({
-    credentials: createCredentialLookup({
-      given: build.credentials,
-      ...(config.dockerConfigPath === undefined ? {} : { dockerConfigPath: config.dockerConfigPath }),
-    }),
+    credentials: createCredentialLookup(sources),
     plainHttp: [...config.plainHttpRegistries, ...build.plainHttpRegistries],
     insecure: [...config.insecureRegistries, ...build.insecureRegistries],
+    userAgent: `larder/${VERSION}`,
     log,
   });
 }

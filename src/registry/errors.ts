@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { type ErrorFacts, errorCode, LarderError } from '../lib/errors.ts';
 import type { RetryVerdict } from '../lib/retry.ts';
 
@@ -166,26 +167,26 @@ export function errorDetail(body: string): string {
   return clean(readErrors(body) ?? (/^\s*[<{[]/.test(body) ? '' : body));
 }
 
+const text = z.string().optional().catch(undefined);
+const errorsSchema = z.object({ errors: z.array(z.object({ code: text, message: text })) });
+/** Token servers: RFC 6749, 5.2, and Docker Hub's `details`. */
+const otherErrorSchema = z.object({ error_description: text, details: text, message: text });
+
 function readErrors(body: string): string | undefined {
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(body);
-    if (typeof value !== 'object' || value === null) return undefined;
-    if ('errors' in value && Array.isArray(value.errors)) {
-      const [first] = value.errors as { code?: unknown; message?: unknown }[];
-      return [first?.code, first?.message].filter((part) => typeof part === 'string' && part !== '').join(' ');
-    }
-    // Token servers: RFC 6749, 5.2, and Docker Hub's `details`.
-    const said = value as { error_description?: unknown; details?: unknown; message?: unknown };
-    return [said.error_description, said.details, said.message].find((part) => typeof part === 'string') as
-      | string
-      | undefined;
+    value = JSON.parse(body);
   } catch {
     return undefined;
   }
+  const first = errorsSchema.safeParse(value).data?.errors[0];
+  if (first) return [first.code, first.message].filter(Boolean).join(' ');
+  const other = otherErrorSchema.safeParse(value).data;
+  return other?.error_description ?? other?.details ?? other?.message;
 }
 
 /** One line, printable, short: it ends up in events and terminals. */
-function clean(text: string): string {
-  const line = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
+function clean(words: string): string {
+  const line = words.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return line.length > MAX_DETAIL_LENGTH ? `${line.slice(0, MAX_DETAIL_LENGTH)}…` : line;
 }

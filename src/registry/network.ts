@@ -1,5 +1,6 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
+import { callbackify } from 'node:util';
 import { Agent } from 'undici';
 import { literalAddress, mayReach, type Scope, scopeOfAddress } from './addresses.ts';
 import { registryError } from './errors.ts';
@@ -36,22 +37,20 @@ export function createNetwork(settings: RegistrySettings): Network {
 
   /** Checks where connections are made, so that a name can't resolve to one address for the check and another for the connection. */
   function lookupFor(route: Route): LookupFunction {
+    const find = callbackify(async (hostname: string) => {
+      const addresses = await resolve(hostname);
+      const found = addresses.map(({ address }) => scopeOfAddress(address));
+      const { sentFrom } = route;
+      if (sentFrom === undefined) remember(hostname, found);
+      else if (!found.every((scope) => mayReach(sentFrom, scope))) throw addressRefused(hostname);
+      return [...addresses];
+    });
     return (hostname, options, callback) => {
-      const finish = async () => {
-        const addresses = await resolve(hostname);
-        const found = addresses.map(({ address }) => scopeOfAddress(address));
-        const { sentFrom } = route;
-        if (sentFrom === undefined) remember(hostname, found);
-        else if (!found.every((scope) => mayReach(sentFrom, scope))) throw addressRefused(hostname);
-        return addresses;
-      };
-      finish().then(
-        (addresses) => {
-          if (options.all) callback(null, [...addresses]);
-          else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
-        },
-        (error) => callback(error, []),
-      );
+      find(hostname, (error, addresses) => {
+        if (error) callback(error, []);
+        else if (options.all) callback(null, addresses);
+        else callback(null, addresses[0]?.address ?? '', addresses[0]?.family);
+      });
     };
   }
 

@@ -1,6 +1,6 @@
 import type { Credential } from './credentials.ts';
 import type { Endpoint } from './endpoint.ts';
-import { errorDetail } from './errors.ts';
+import { errorDetail, registryError } from './errors.ts';
 import { type Authorization, answerChallenge, unauthorized } from './login.ts';
 import { MAX_ERROR_BYTES, type RegistrySettings } from './settings.ts';
 import { type Answer, readErrorText, type Transport } from './transport.ts';
@@ -58,12 +58,25 @@ export function createSessions(transport: Transport, settings: RegistrySettings,
   function once(key: string, signal: AbortSignal, task: (signal: AbortSignal) => Promise<Session>) {
     let promise = underway.get(key);
     if (!promise) {
-      promise = task(AbortSignal.any([closed, AbortSignal.timeout(settings.timeouts.documentMs)]))
-        .then((session) => keep(key, session))
-        .finally(() => underway.delete(key));
+      promise = runOnce(key, task);
+      // Whoever waits gets the error; perhaps nobody does any more.
+      promise.catch(() => {});
       underway.set(key, promise);
     }
     return orAbort(promise, signal);
+  }
+
+  async function runOnce(key: string, task: (signal: AbortSignal) => Promise<Session>): Promise<string | undefined> {
+    const { documentMs } = settings.timeouts;
+    const deadline = AbortSignal.timeout(documentMs);
+    try {
+      return keep(key, await task(AbortSignal.any([closed, deadline])));
+    } catch (error) {
+      if (!deadline.aborted) throw error;
+      throw registryError('registry.timeout', `the login took longer than ${documentMs} ms`, { cause: error });
+    } finally {
+      underway.delete(key);
+    }
   }
 
   async function login(call: SessionCall, answer: Answer, signal: AbortSignal): Promise<Authorization> {

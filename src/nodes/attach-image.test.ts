@@ -73,7 +73,7 @@ before(() => {
       configDigest: digest,
       config: '{}',
       layers: labels.map((label) => ({
-        diffId: `sha256:${hexOfLabel(label)}`,
+        diffId: digest,
         blob: `sha256:${hexOfLabel(label)}`,
         digest,
         mediaType: 'application/vnd.oci.image.layer.v1.tar',

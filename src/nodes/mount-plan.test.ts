@@ -8,19 +8,19 @@ import { MAX_OVERLAY_LAYERS, planMount } from './mount-plan.ts';
 
 const PAGE_BYTES = 4096;
 const digest = (label: string | number) => digestOfHex(createHash('sha256').update(`${label}`).digest('hex'));
-const layerFile = (diffId: Digest) => `/layers/${hexOf(diffId)}.erofs`;
-const imageOf = (diffIds: Digest[]) => ({
-  layers: diffIds.map((diffId) => ({
-    diffId,
-    blob: diffId,
-    digest: diffId,
+const layerFile = (blob: Digest) => `/layers/${hexOf(blob)}.erofs`;
+const imageOf = (blobs: Digest[]) => ({
+  layers: blobs.map((blob) => ({
+    diffId: digest('not the key'),
+    blob,
+    digest: blob,
     mediaType: 'application/vnd.oci.image.layer.v1.tar',
     compressedBytes: 1,
     tarBytes: 1,
     blobBytes: 1,
   })),
 });
-const plan = (diffIds: Digest[]) => planMount(imageOf(diffIds), layerFile);
+const plan = (blobs: Digest[]) => planMount(imageOf(blobs), layerFile);
 
 test('the topmost layer stands first', () => {
   const [bottom, top] = [digest('bottom'), digest('top')];

@@ -23,7 +23,7 @@ const MAX_OPTIONS_BYTES = 4095;
 const OVERLAY_OPTIONS = 'ro,noatime,redirect_dir=nofollow,metacopy=off,index=off,xino=off';
 
 export type LayerMount = {
-  /** Name of the mount point: the diffID's hex digits. */
+  /** Name of the mount point: the hex digits of the blob's key. */
   readonly name: string;
   readonly file: string;
 };

@@ -12,7 +12,7 @@ export type NodeFolders = {
   /** The layer store. */
   readonly blobs: string;
   readonly root: string;
-  /** Mount points of layers, named by the diffID's hex digits. */
+  /** Mount points of layers, named by the hex digits of their blobs' keys. */
   readonly layers: string;
   /** One record per attachment. */
   readonly attached: string;

@@ -2,6 +2,9 @@
  * Every error the API can answer: one row each, status first. `{Name}` in a code or message is filled in when the error is
  * thrown; the vendor's tables write `%s` there.
  *
+ * Codes and texts are the vendor's. Where it publishes a code without its text, the text is that of its other services or, for
+ * parameters (`InvalidParameter` and its kin), says what is wrong.
+ *
  * The key is the code. Where the vendor documents one code with several messages or statuses, the further rows have a suffix
  * after a colon, which is not part of the code: `NoPermission:RamRole` answers `NoPermission`.
  */
@@ -10,6 +13,7 @@ export const ERRORS = {
   UnsupportedHTTPMethod: [400, 'This http method is not supported.'],
   'InvalidProtocol.NeedSsl': [400, 'Your request is denied as lack of ssl protect.'],
   'InvalidParameter.Format': [400, 'Specified parameter format is not valid.'],
+  InvalidFormat: [400, 'Specified parameter format is not valid.'],
   'InvalidParameter.Accept': [400, 'Specified parameter accept is not valid.'],
   'InvalidProduct.NotFound': [404, 'Cannot find product according to your specified domain.'],
   InvalidVersion: [400, 'Specified parameter Version is not valid.'],
@@ -54,6 +58,7 @@ export const ERRORS = {
   NoPermission: [403, 'You are not authorized to do this action. Resource: {Resource} Action: {Action}'],
   'Forbidden.RAM': [403, "User not authorized to operate on the specified resource, or this API doesn't support RAM."],
   'InvalidRegion.NotFound': [400, 'The specified region does not exist.'],
+  'InvalidRegionId.NotFound:Gateway': [400, 'The specified RegionId does not exist.'],
   'InvalidRegionId.NotFound': [404, 'The specified RegionId does not exist.'],
   InternalError: [500, 'The request processing has failed due to some unknown error.'],
   ServiceUnavailable: [503, 'The request has failed due to a temporary failure of the server.'],

@@ -11,8 +11,8 @@ const { signal } = new AbortController();
 function answerOf(status: string) {
   const events = [
     { Type: 'Normal', Reason: 'Pulling', Message: 'pulling', Count: 1, LastTimestamp: '' },
-    { Type: 'Warning', Reason: 'Failed', Message: 'old', Count: 1, LastTimestamp: '' },
     { Type: 'Warning', Reason: 'Failed', Message: 'no such tag', Count: 1, LastTimestamp: '' },
+    { Type: 'Warning', Reason: 'Failed', Message: 'gave up', Count: 1, LastTimestamp: '' },
     { Type: 'Normal', Reason: 'Ended', Message: 'ended', Count: 1, LastTimestamp: '' },
   ];
   return { RequestId: 'R', ImageCaches: [{ ImageCacheId: ID, ImageCacheName: 'n', Status: status, Events: events }] };
@@ -64,7 +64,7 @@ test('when the stream breaks off or speaks another language, polling goes on', a
     const { view, shown, stops } = recordingView();
     const client = fakeClient([answerOf('Creating'), answerOf('Failed')], messages, true);
     const { cache } = await followBuild({ client, imageCacheId: ID, view, signal });
-    assert.equal(failureReason(cache), 'no such tag');
+    assert.equal(failureReason(cache), 'no such tag; gave up');
     assert.deepEqual(shown, ['Creating']);
     assert.equal(stops(), 1);
   }

@@ -63,7 +63,8 @@ async function showStream(
   }
 }
 
-/** Why a build failed: its newest warning. */
+/** Why a build failed: its warnings in their order, the first of which names the image and the last the step that gave up. */
 export function failureReason(cache: ShownCache): string {
-  return cache.Events.findLast((event) => event.Type === 'Warning')?.Message ?? `the cache is ${cache.Status}`;
+  const warnings = cache.Events.filter((event) => event.Type === 'Warning').map((event) => event.Message);
+  return warnings.join('; ') || `the cache is ${cache.Status}`;
 }

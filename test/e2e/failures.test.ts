@@ -24,7 +24,7 @@ import { skipWithout } from '../support/requirements.ts';
 import { pushSmallImage } from '../support/small-image.ts';
 
 /** The service's own time-outs for a registry that does not answer add up to less. */
-const FAIL_TIMEOUT_MS = 180_000;
+const FAIL_TIMEOUT_MS = 300_000;
 const BUILD_TIMEOUT_MS = 30_000;
 const USER = { name: 'somebody', password: 'right horse' };
 const GIB = 2 ** 30;
@@ -115,16 +115,18 @@ describe('failures of registries and images', { skip: skipWithout(needs) }, () =
     assert.equal((await client.waitUntilDone(id, BUILD_TIMEOUT_MS)).status, 'Ready');
   });
 
-  test('a layer whose bytes are not those of its digest', async () => {
-    const { reference, layers } = await pushSmallImage(registry, { layers: 1, bytes: 300_000 });
-    const path = blobPath(registry, layers[0]?.digest ?? '');
-    const file = await open(path, 'r+');
-    await file.write(Buffer.from([1, 2, 3]), 0, 3, 150_000);
-    await file.close();
-    const cache = await fail(reference);
-    assert.match(warnings(cache), /digest|corrupt|damaged/i);
-    assert.ok(warnings(cache).includes(reference), warnings(cache));
-  });
+  // Without compression only the digest can tell.
+  for (const compression of ['gzip', 'none'] as const) {
+    test(`a layer whose bytes are not those of its digest (${compression})`, async () => {
+      const { reference, layers } = await pushSmallImage(registry, { layers: 1, bytes: 300_000, compression });
+      const file = await open(blobPath(registry, layers[0]?.digest ?? ''), 'r+');
+      await file.write(Buffer.from([1, 2, 3]), 0, 3, 150_000);
+      await file.close();
+      const cache = await fail(reference);
+      assert.ok(warnings(cache).includes(reference), warnings(cache));
+      assert.match(warnings(cache), compression === 'gzip' ? /gzip|should be/ : /should be|digest/);
+    });
+  }
 
   test('a layer that ends too early', async () => {
     const { reference, layers } = await pushSmallImage(registry, { layers: 1, bytes: 300_000 });
@@ -137,7 +139,7 @@ describe('failures of registries and images', { skip: skipWithout(needs) }, () =
     const [wantedDigest, otherDigest] = [await digestOf(wanted.reference), await digestOf(other.reference)];
     await copyFile(blobPath(registry, otherDigest), blobPath(registry, wantedDigest));
     const cache = await fail(`${registry.host}/test@${wantedDigest}`);
-    assert.match(warnings(cache), /digest/i);
+    for (const digest of [wantedDigest, otherDigest]) assert.ok(warnings(cache).includes(digest), warnings(cache));
   });
 
   test('images larger than ImageCacheSize', async () => {

@@ -238,7 +238,7 @@ function toBytes(chunk: unknown): Uint8Array {
 function corruptInput(name: string, offset: number, cause: unknown): LarderError {
   return new LarderError(
     'layers.corrupt',
-    `the layer is no sound ${name} stream: ${describeError(cause)}, near compressed byte ${offset}`,
+    `the layer is corrupt, no sound ${name} stream: ${describeError(cause)}, near compressed byte ${offset}`,
     { cause, facts: { stage: name, offset } },
   );
 }

@@ -100,7 +100,7 @@ function base256(block: Buffer, start: number, length: number, offset: number): 
 }
 
 export function corruptTar(what: string, offset: number): LarderError {
-  return new LarderError('layers.corrupt', `the layer is no sound tar: ${what} at byte ${offset}`, {
+  return new LarderError('layers.corrupt', `the layer is corrupt, no sound tar: ${what} at byte ${offset}`, {
     facts: { stage: 'tar', offset },
   });
 }

@@ -96,7 +96,7 @@ async function fetchOnce(
     if (typeof expected !== 'string' || !expected.startsWith('sha256:') || expected === digest) continue;
     throw registryError(
       'registry.digest-mismatch',
-      `${subject} should be ${expected.slice(0, 80)}, ${host} sends ${digest}`,
+      `the digest of ${subject} should be ${expected.slice(0, 80)}, but ${host} sends bytes of digest ${digest}`,
       {
         facts: { host, digest },
       },

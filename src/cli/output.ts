@@ -28,8 +28,7 @@ export function colourStatus(io: Io, status: string, text = status): string {
 
 /** Control characters of a server's text never reach the terminal. */
 export function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must go
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return text.replaceAll(/\p{Cc}/gu, ' ');
 }
 
 /** Columns as wide as their widest cell; the last is left ragged. `paint` colours a cell after it is padded. */

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { AssembledImage, RegistryBlob } from './assemble-image.ts';
 
 export type LoopbackRegistry = {
@@ -28,9 +27,10 @@ export async function startLoopbackRegistry(
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const address = server.address();
+  if (typeof address !== 'object' || !address) throw new Error('a listening server has an address');
   return {
-    host: `127.0.0.1:${port}`,
+    host: `127.0.0.1:${address.port}`,
     async close() {
       server.close();
       server.closeAllConnections();

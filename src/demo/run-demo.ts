@@ -79,10 +79,11 @@ async function startDemoServer(dataDirectory: string, env: Environment) {
     listen: '127.0.0.1:0',
     logLevel: 'error',
   });
-  const { endpoint, regionId, firstKey, stop } = await startServer(config);
+  const server = await startServer(config);
+  const { endpoint, regionId, firstKey } = server;
   if (!firstKey) throw new LarderError('demo.no-key', 'the server made no access key');
   const access: DemoServer = { endpoint, regionId, accessKeyId: firstKey.id, accessKeySecret: firstKey.secret };
-  return { access, stop };
+  return { access, stop: () => server.stop() };
 }
 
 async function mountAndRun(

@@ -1,31 +1,18 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { createSealer } from '../accounts/index.ts';
 import { createActions } from '../api/index.ts';
 import { openDiskBlobs } from '../blobs/index.ts';
-import { startWorker } from '../builds/index.ts';
-import type { BuildOptions } from '../caches/index.ts';
+import type { Worker } from '../builds/index.ts';
 import type { ServerConfig } from '../config/index.ts';
-import { createDecompressor, DEFAULT_LAYER_LIMITS, findIgzip } from '../layers/index.ts';
 import { systemClock } from '../lib/clock.ts';
-import { randomAlphanumeric } from '../lib/ids.ts';
-import { createLimit } from '../lib/limit.ts';
 import type { Logger } from '../lib/logger.ts';
-import { hostPlatform } from '../oci/index.ts';
-import {
-  createCredentialLookup,
-  createDockerConfigLookup,
-  createRegistryClient,
-  credentialsFromList,
-} from '../registry/index.ts';
 import { createAuthenticate, createRpcHandler } from '../rpc/index.ts';
 import { openSqliteStore, type Store } from '../store/index.ts';
 import { ensureAccessKey, type FirstKey } from './access-keys.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createHttpListener } from './http-listener.ts';
-import { VERSION } from './version.ts';
 
 export type RunningServer = {
   /** `http://127.0.0.1:4620`, with the port that was taken. */
@@ -65,30 +52,14 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   const removed = await blobs.removeLeftovers();
   if (removed > 0) log.info({ files: removed }, 'removed half-written files of an earlier run');
 
-  const igzipPath = config.decompressor === 'auto' ? await findIgzip(config.path) : undefined;
-  const worker = startWorker(
-    {
-      store,
-      blobs,
-      connect: (build) => connect(build, config, log),
-      platform: hostPlatform(process.arch, process.platform),
-      decompressor: createDecompressor(igzipPath === undefined ? {} : { igzipPath }),
-      layerLimits: DEFAULT_LAYER_LIMITS,
-      layerSlots: createLimit(config.maxLayersAtOnce),
-      clock,
-      log,
-    },
-    { name: `${hostname()}/${process.pid}/${randomAlphanumeric(6, randomBytes)}`, maxBuilds: config.maxBuildsAtOnce },
-  );
-  cleanup.defer(() => worker.stop());
-
+  let worker: Worker | undefined;
   const authenticate = createAuthenticate({ authenticator: createAuthenticator(store, keySealer, clock), clock });
   const actions = createActions({
     store,
     clock,
     randomBytes,
     minImageCacheSizeGib: config.minImageCacheSizeGib,
-    wakeWorker: () => worker.wake(),
+    wakeWorker: () => worker?.wake(),
   });
   const rpc = createRpcHandler({
     actions,
@@ -101,7 +72,12 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   const app = createHttpListener({ rpc, authenticate, store, stopping: stopping.signal });
   cleanup.defer(() => app.close());
   const endpoint = await app.listen({ host: config.listen.host, port: config.listen.port });
-  log.info({ endpoint, data: folder.directory, igzip: igzipPath ?? 'not found' }, 'ready');
+  log.info({ endpoint, data: folder.directory }, 'ready');
+  // The client of registries and the converter are half of what there is to load; nobody waits for them.
+  const { startBuilds } = await import('./start-builds.ts');
+  const started = await startBuilds(config, { store, blobs, clock, log });
+  cleanup.defer(() => started.stop());
+  worker = started;
 
   const running = cleanup.move();
   return {
@@ -114,20 +90,4 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
       log.info({}, 'stopped');
     },
   };
-}
-
-/** A registry client for one build: the request's logins and lists, then the server's own. */
-function connect(build: BuildOptions, config: ServerConfig, log: Logger) {
-  const dockerConfig = config.dockerConfigPath;
-  const sources = [
-    credentialsFromList(build.credentials),
-    ...(dockerConfig === undefined ? [] : [createDockerConfigLookup({ path: dockerConfig })]),
-  ];
-  return createRegistryClient({
-    credentials: createCredentialLookup(sources),
-    plainHttp: [...config.plainHttpRegistries, ...build.plainHttpRegistries],
-    insecure: [...config.insecureRegistries, ...build.insecureRegistries],
-    userAgent: `larder/${VERSION}`,
-    log,
-  });
 }

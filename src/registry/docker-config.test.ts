@@ -76,8 +76,8 @@ esac
   const path = join(dir, 'docker-credential-test');
   await writeFile(path, script);
   await chmod(path, 0o755);
-  const before = process.env.PATH;
-  process.env.PATH = `${dir}${delimiter}${before}`;
+  const oldPath = process.env.PATH;
+  process.env.PATH = `${dir}${delimiter}${oldPath}`;
   try {
     assert.deepEqual(await runCredentialHelper('test', 'a.io'), { username: 'u', password: 'p' });
     assert.deepEqual(await runCredentialHelper('test', 't.io'), { identityToken: 'refresh' });
@@ -88,7 +88,7 @@ esac
     await assert.rejects(runCredentialHelper('absent', 'a.io'), failed);
     await assert.rejects(runCredentialHelper('../evil', 'a.io'), failed);
   } finally {
-    process.env.PATH = before;
+    process.env.PATH = oldPath;
   }
 });
 

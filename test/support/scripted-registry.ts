@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TEST_CERTIFICATE, TEST_KEY } from './registry-certificate.ts';
 import { sha256, type TestImage } from './registry-image.ts';
@@ -95,7 +94,9 @@ export async function startScriptedRegistry(
     : createServer(listener);
   server.listen(0, hostname.replace(/^\[|\]$/g, ''));
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no TCP address');
+  const { port } = address;
   const host = `${hostname}:${port}`;
 
   const registry: ScriptedRegistry = {

@@ -125,6 +125,13 @@ async function convert(
       ...(lower ? { lower } : {}),
       signal,
     });
+    if (result.isRootOpaque) {
+      // overlayfs has no mark for it, and which images will use the layer is not known: better no cache than a wrong one.
+      throw new LarderError(
+        'builds.opaque-root',
+        `layer ${job.digest} deletes all that lies below it, at its root; this is not supported`,
+      );
+    }
     // The root alone does not count: hardly any layer names it, and unpackers leave it as they find it, too.
     const hasImplicit = result.implicitDirectories.some((path) => path !== '');
     if (hasImplicit && !lower && job.chainId !== job.diffId) return NEEDS_LOWER;

@@ -9,7 +9,7 @@ import {
   newSpecialFile,
 } from './erofs/index.ts';
 import { enforce, type LayerLimits } from './limits.ts';
-import { OPAQUE } from './xattrs.ts';
+import { HAS_WHITEOUTS, OPAQUE } from './xattrs.ts';
 
 /** Symlinks followed on the way to one parent: path_resolution(7) stops at 40, umoci's securejoin at 255. */
 const MAX_SYMLINKS = 255;
@@ -109,9 +109,11 @@ export class LayerTree {
       const isOpaque = this.#opaque.has(directory);
       const isHidden = next.isHidden || isOpaque;
       if (isOpaque) directory.xattrs = [...directory.xattrs, OPAQUE];
+      let hasWhiteouts = false;
       for (const [name, inode] of directory.entries) {
         if (inode === this.#whiteout) {
           if (isHidden) directory.entries.delete(name);
+          else hasWhiteouts = true;
           continue;
         }
         const target = this.#lowerTargets.get(inode);
@@ -122,6 +124,7 @@ export class LayerTree {
         if (this.#implicit.has(inode)) implicit.push({ directory: inode, path: inodePath, parent: directory, name });
         pending.push({ directory: inode, path: inodePath, isHidden });
       }
+      if (hasWhiteouts) directory.xattrs = [...directory.xattrs, HAS_WHITEOUTS];
     }
     return { implicit, links };
   }

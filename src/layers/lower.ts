@@ -10,7 +10,7 @@ import {
   newSymlink,
 } from './erofs/index.ts';
 import { cleanPath, type ImplicitDirectory, invalid, type LayerTree, type LowerLink } from './layer-tree.ts';
-import { OPAQUE } from './xattrs.ts';
+import { HAS_WHITEOUTS, OPAQUE } from './xattrs.ts';
 
 /** What the layers below have at a path, stacked as overlayfs shows them. */
 export type LowerInode = InodeAttributes &
@@ -53,7 +53,6 @@ export async function resolveLower(options: {
     const lower = await lookup(path);
     if (lower?.kind === 'directory') {
       const { mode, uid, gid, mtimeSec, mtimeNsec } = lower;
-      const isOpaque = directory.xattrs.includes(OPAQUE);
       const xattrs = lower.xattrs.filter((xattr) => !xattr.name.startsWith('trusted.overlay.'));
       Object.assign(directory, {
         mode,
@@ -61,7 +60,7 @@ export async function resolveLower(options: {
         gid,
         mtimeSec,
         mtimeNsec,
-        xattrs: isOpaque ? [...xattrs, OPAQUE] : xattrs,
+        xattrs: [...xattrs, ...directory.xattrs.filter((xattr) => xattr === OPAQUE || xattr === HAS_WHITEOUTS)],
       });
     } else if (parent !== directory && [...directory.entries.values()].every(isWhiteout)) {
       parent.entries.delete(name);

@@ -15,6 +15,11 @@ const DROPPED = ['security.selinux', 'system.nfs4_acl'];
 const DROPPED_PREFIXES = ['trusted.overlay.', 'user.overlay.'];
 
 export const OPAQUE: Xattr = { name: 'trusted.overlay.opaque', value: Buffer.from('y') };
+/**
+ * On a directory that holds whiteouts: makes overlayfs look for them when it lists the directory although no other layer has
+ * it. Without the mark they would show as broken entries (fs/overlayfs/readdir.c: only "impure" or merged ones are filtered).
+ */
+export const HAS_WHITEOUTS: Xattr = { name: 'trusted.overlay.origin', value: Buffer.alloc(0) };
 
 /**
  * The extended attributes in pax records, as star and GNU tar (`SCHILY.xattr.`, raw) or libarchive (name percent-encoded,

@@ -61,7 +61,9 @@ for (const file of files) {
     if (impure && !IO_IN_PURE.has(file)) problems.push(`${file}: a pure folder imports ${specifier}`);
   }
   if (PURE.has(folder) && !IO_IN_PURE.has(file)) {
-    for (const match of text.matchAll(/\b(process\.env|Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\()/g))
+    for (const match of text.matchAll(
+      /\b(process\.env|Date\.now\(|new Date\(\)|Math\.random\(|setTimeout\(|setInterval\()/g,
+    ))
       problems.push(`${file}: a pure folder uses ${match[1]}`);
   }
 }
@@ -71,7 +73,9 @@ for (const { from, to } of imports) {
   if (source === target || target === 'lib') continue;
   const allowed = ALLOWED[source];
   if (!allowed) {
-    problems.push(`${from}: folder ${source} has no row in the table of ${relative(process.cwd(), import.meta.filename)}`);
+    problems.push(
+      `${from}: folder ${source} has no row in the table of ${relative(process.cwd(), import.meta.filename)}`,
+    );
     continue;
   }
   const ports = to === `${target}/ports.ts` && allowed.includes(`${target}:ports`);

@@ -15,9 +15,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { attachImage } from './attach-image.ts';
-import { detachImage } from './detach-image.ts';
-import { parseMountInfo } from './mount-info.ts';
+import { attachImage } from '../../src/nodes/attach-image.ts';
+import { detachImage } from '../../src/nodes/detach-image.ts';
+import { parseMountInfo } from '../../src/nodes/mount-info.ts';
 
 const SNAPSHOT_ID = `s-${'a'.repeat(20)}`;
 /** Of 500 layers this many differ; the others are copies, since each run of mkfs costs. */

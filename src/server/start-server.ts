@@ -14,6 +14,8 @@ import { createAuthenticator } from './authenticator.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createHttpListener } from './http-listener.ts';
 
+const CLOSE_TIMEOUT_MS = 5_000;
+
 export type RunningServer = {
   /** `http://127.0.0.1:4620`, with the port that was taken. */
   readonly endpoint: string;
@@ -70,7 +72,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     onFinished: (call) => log.debug(call, 'call'),
   });
   const app = createHttpListener({ rpc, authenticate, store, stopping: stopping.signal });
-  cleanup.defer(() => app.close());
+  cleanup.defer(() => closeListener(app));
   const endpoint = await app.listen({ host: config.listen.host, port: config.listen.port });
   log.info({ endpoint, data: folder.directory }, 'ready');
   // The client of registries and the converter are half of what there is to load; nobody waits for them.
@@ -90,4 +92,14 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
       log.info({}, 'stopped');
     },
   };
+}
+
+/** Lets answers under way end, but not for ever: a client that does not read must not keep the server from stopping. */
+async function closeListener(app: ReturnType<typeof createHttpListener>): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), CLOSE_TIMEOUT_MS);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ApiError, type Authenticate, apiError, readParameters, renderError } from '../rpc/index.ts';
+import type { Store } from '../store/index.ts';
+import { imageCacheEvents } from './event-stream.ts';
+import { toRpcRequest } from './rpc-request.ts';
+
+const MAX_EVENT_STREAMS = 256;
+
+/** `GET /events?RegionId=…&ImageCacheId=…`: server-sent events of one cache, for callers with a V3 signature. */
+export function addEventRoute(
+  app: FastifyInstance,
+  services: { authenticate: Authenticate; store: Store; stopping: AbortSignal },
+): void {
+  let open = 0;
+
+  async function findKey(request: FastifyRequest) {
+    const rpcRequest = toRpcRequest(request);
+    const { accountId } = await services.authenticate(rpcRequest);
+    const parameters = readParameters(rpcRequest).all;
+    const [id, regionId] = [parameters.get('ImageCacheId'), parameters.get('RegionId')];
+    if (!regionId) throw apiError('Missing{Param}', { Param: 'RegionId' });
+    if (!id) throw apiError('Missing{Param}', { Param: 'ImageCacheId' });
+    if (open >= MAX_EVENT_STREAMS) throw apiError('Throttling.Api');
+    return { accountId, regionId, id };
+  }
+
+  async function stream(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const key = await findKey(request);
+    open++;
+    const gone = new AbortController();
+    reply.raw.once('close', () => {
+      open--;
+      gone.abort();
+    });
+    const signal = AbortSignal.any([gone.signal, services.stopping]);
+    // A stream pulled by the socket: a slow reader slows the polling, nothing piles up.
+    const events = Readable.from(imageCacheEvents(key, { store: services.store, signal }), { highWaterMark: 1 });
+    return reply.type('text/event-stream;charset=utf-8').header('cache-control', 'no-store').send(events);
+  }
+
+  app.get('/events', async (request, reply) => {
+    try {
+      return await stream(request, reply);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const answer = { format: 'JSON', requestId: randomUUID().toUpperCase(), hostId: request.hostname } as const;
+      const { status, headers, body } = renderError(error, answer);
+      return reply.code(status).headers(headers).send(body);
+    }
+  });
+}

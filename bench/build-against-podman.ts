@@ -15,7 +15,7 @@ import { DEBIAN_APPS, debianImages } from '../test/support/debian-images.ts';
 import { type DockerRegistry, startDockerRegistry } from '../test/support/docker-registry.ts';
 import { createImageCacheClient } from '../test/support/image-cache-client.ts';
 import { startLarder } from '../test/support/larder-server.ts';
-import { pushImage } from '../test/support/oci-layout.ts';
+import { pushImage } from '../test/support/push-image.ts';
 import { isExecutableOnPath } from '../test/support/requirements.ts';
 import { run } from '../test/support/run.ts';
 import { dropCaches, type Measurement, measureCommand } from './cold-run.ts';

@@ -13,7 +13,7 @@ const EQUALITY = 'comparison of mounted snapshots with umoci';
 export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'docker-registry', provides: 'docker-registry', usedFor: 'tests against a real registry' },
   { name: 'apache2-utils', provides: 'htpasswd', usedFor: 'tests of a registry with a password' },
-  { name: 'skopeo', provides: 'skopeo', usedFor: 'tests against a real registry' },
+  { name: 'skopeo', provides: 'skopeo', usedFor: 'benchmarks against skopeo and umoci' },
   { name: 'umoci', provides: 'umoci', usedFor: EQUALITY },
   { name: 'attr', provides: 'getfattr', usedFor: EQUALITY },
   { name: 'acl', provides: 'setfacl', usedFor: EQUALITY },

@@ -12,8 +12,8 @@ import { DEBIAN_APPS, DEBIAN_MINBASE, debianImages } from '../support/debian-ima
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
 import { createImageCacheClient } from '../support/image-cache-client.ts';
 import { type LarderServer, startLarder } from '../support/larder-server.ts';
-import { pushImage } from '../support/oci-layout.ts';
 import { LARGE, LEANING, ODDITIES, UMOCI_CORRECTIONS, writeOddities } from '../support/oddities-image.ts';
+import { pushImage } from '../support/push-image.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { run } from '../support/run.ts';
 import { compareTrees, listTree, type Tree } from '../support/tree-compare.ts';
@@ -23,7 +23,7 @@ const BUILD_TIMEOUT_MS = 300_000;
 
 const needs = {
   root: true,
-  tools: ['docker-registry', 'skopeo', 'umoci', 'getfattr', 'debootstrap', 'fsck.erofs', 'mount'],
+  tools: ['docker-registry', 'umoci', 'getfattr', 'debootstrap', 'fsck.erofs', 'mount'],
   filesystems: ['erofs', 'overlay'],
 };
 

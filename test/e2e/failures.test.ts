@@ -29,7 +29,7 @@ const BUILD_TIMEOUT_MS = 30_000;
 const USER = { name: 'somebody', password: 'right horse' };
 const GIB = 2 ** 30;
 
-const needs = { tools: ['docker-registry', 'skopeo', 'htpasswd'] };
+const needs = { tools: ['docker-registry', 'htpasswd'] };
 
 describe('failures of registries and images', { skip: skipWithout(needs) }, () => {
   let registry: DockerRegistry;

@@ -17,7 +17,7 @@ const SLOW_BYTES_PER_SECOND = 400_000;
 const FINISH_TIMEOUT_MS = 180_000;
 const MIDDLE_TIMEOUT_MS = 30_000;
 
-describe('a build in mid-download survives', { skip: skipWithout({ tools: ['docker-registry', 'skopeo'] }) }, () => {
+describe('a build in mid-download survives', { skip: skipWithout({ tools: ['docker-registry'] }) }, () => {
   let registry: DockerRegistry;
   before(async () => {
     registry = await startDockerRegistry();

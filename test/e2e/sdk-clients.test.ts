@@ -113,7 +113,7 @@ function popCoreCalls(endpoint: string, secret: Secret, method: string): Calls {
 }
 
 // Version 1.3.1 knows no PlainHttpRegistry, so the server is told of the registry as well.
-describe('the vendor’s npm clients', { skip: skipWithout({ tools: ['docker-registry', 'skopeo'] }) }, () => {
+describe('the vendor’s npm clients', { skip: skipWithout({ tools: ['docker-registry'] }) }, () => {
   let registry: DockerRegistry;
   let larder: LarderServer;
   before(async () => {

@@ -5,11 +5,9 @@ import { join } from 'node:path';
 import { type Duplex, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
-import { run } from './run.ts';
 
 export type LayerCompression = 'gzip' | 'zstd' | 'none';
 export type Layer = { mediaType: string; digest: string; size: number; diffId: string };
-export type PushTarget = { host: string; repository?: string; user?: { name: string; password: string } };
 export type Image = { tag: string; layers: readonly Layer[]; config?: Record<string, unknown> };
 
 const MEDIA_TYPES: Record<LayerCompression, string> = {
@@ -17,7 +15,7 @@ const MEDIA_TYPES: Record<LayerCompression, string> = {
   zstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
   none: 'application/vnd.oci.image.layer.v1.tar',
 };
-const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: 'amd64', arm64: 'arm64' };
 
@@ -93,15 +91,6 @@ async function addJson(layout: string, mediaType: string, value: unknown) {
   await mkdir(join(layout, 'blobs/sha256'), { recursive: true });
   await writeFile(join(layout, 'blobs/sha256', hex), bytes);
   return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
-}
-
-/** Pushes an image byte for byte: the same layers, manifest and digests. Returns its reference. */
-export async function pushImage(layout: string, tag: string, to: PushTarget): Promise<string> {
-  const reference = `${to.host}/${to.repository ?? 'test'}:${tag}`;
-  const options = ['--insecure-policy', 'copy', '--quiet', '--preserve-digests', '--dest-tls-verify=false'];
-  if (to.user) options.push('--dest-creds', `${to.user.name}:${to.user.password}`);
-  await run('skopeo', [...options, `oci:${layout}:${tag}`, `docker://${reference}`]);
-  return reference;
 }
 
 export async function isFolder(path: string): Promise<boolean> {

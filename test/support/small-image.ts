@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { addLayer, type Layer, type LayerCompression, type PushTarget, pushImage, writeImages } from './oci-layout.ts';
+import { addLayer, type Layer, type LayerCompression, writeImages } from './oci-layout.ts';
+import { type PushTarget, pushImage } from './push-image.ts';
 import { type TarEntry, writeTar } from './tar-writer.ts';
 
 export type SmallImage = { reference: string; layers: readonly Layer[] };

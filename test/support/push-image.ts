@@ -14,8 +14,9 @@ export async function pushImage(layout: string, tag: string, target: PushTarget)
   const { host, repository = 'test', user } = target;
   const base = `http://${host}/v2/${repository}`;
   const authorization = user && `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`;
-  const call = async (method: string, url: string | URL, init: RequestInit = {}): Promise<Response> => {
-    const headers = { ...(authorization ? { authorization } : {}), ...init.headers };
+  const call = async (method: string, url: string, init: RequestInit = {}): Promise<Response> => {
+    const headers = new Headers(init.headers);
+    if (authorization) headers.set('authorization', authorization);
     const response = await fetch(url, { method, ...init, headers });
     if (response.ok || response.status === 404) return response;
     throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`);
@@ -30,7 +31,9 @@ export async function pushImage(layout: string, tag: string, target: PushTarget)
     const url = new URL(session.headers.get('location') ?? '', base);
     url.searchParams.set('digest', digest);
     const body = await openAsBlob(blobFile(digest));
-    await (await call('PUT', url, { body, headers: { 'content-type': 'application/octet-stream' } })).arrayBuffer();
+    await (
+      await call('PUT', url.href, { body, headers: { 'content-type': 'application/octet-stream' } })
+    ).arrayBuffer();
   }
 
   const index: Index = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8'));

@@ -121,7 +121,7 @@ async function convert(
         },
       },
       limits: services.layerLimits,
-      decompressor: services.decompressor,
+      decompressor: services.decompressorFor(job.compressedBytes),
       ...(lower ? { lower } : {}),
       signal,
     });

@@ -1,7 +1,10 @@
 import type { BlobReader, BlobStore } from '../blobs/ports.ts';
-import { type ErofsFile, type ErofsReader, openErofs } from '../layers/erofs/index.ts';
+import { type ErofsFile, type ErofsReader, IMPLICIT_ROOT, openErofs } from '../layers/erofs/index.ts';
 import type { LowerInode, LowerLookup } from '../layers/index.ts';
 import type { Digest } from '../lib/digest.ts';
+
+/** As the kernel follows (include/linux/namei.h, MAXSYMLINKS). */
+const MAX_SYMLINKS = 40;
 
 type Place = { reader: ErofsReader; file: ErofsFile };
 
@@ -32,10 +35,33 @@ export async function openLowerLayers(
   }
 }
 
+/** Symlinks of the layers in the path's parents are followed, inside the layers; the last name's is not. */
 async function lookUp(roots: readonly Place[], path: string): Promise<LowerInode | undefined> {
-  let merged: readonly Place[] = roots;
-  for (const name of path === '' ? [] : path.split('/')) merged = await stepInto(merged, name);
-  const [top] = merged;
+  if (path === '') {
+    const named = roots.find(({ reader }) => reader.volumeName !== IMPLICIT_ROOT) ?? roots[0];
+    return named && lowerInode(named);
+  }
+  const names = path.split('/').toReversed();
+  let ancestors: (readonly Place[])[] = [roots];
+  let symlinks = 0;
+  for (let name = names.pop(); name !== undefined; name = names.pop()) {
+    if (name === '' || name === '.') continue;
+    if (name === '..') {
+      if (ancestors.length > 1) ancestors.pop();
+      continue;
+    }
+    const found = await stepInto(ancestors.at(-1) ?? roots, name);
+    const [top] = found;
+    if (top?.file.kind === 'symlink' && names.length > 0) {
+      if (++symlinks > MAX_SYMLINKS) return undefined;
+      const target = await top.reader.readTarget(top.file);
+      if (target.startsWith('/')) ancestors = [roots];
+      names.push(...target.split('/').toReversed());
+      continue;
+    }
+    ancestors.push(found);
+  }
+  const [top] = ancestors.at(-1) ?? [];
   return top && lowerInode(top);
 }
 

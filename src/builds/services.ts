@@ -15,7 +15,8 @@ export type BuildServices = {
   /** A client for one build: its credentials and its lists of plain-http and insecure registries. */
   readonly connect: (options: BuildOptions) => RegistryClient;
   readonly platform: Platform;
-  readonly decompressor: Decompressor;
+  /** For a layer of so many compressed bytes. */
+  readonly decompressorFor: (compressedBytes: number) => Decompressor;
   readonly layerLimits: LayerLimits;
   /** At most N layers are downloaded and converted at once in this process. */
   readonly layerSlots: Limit;

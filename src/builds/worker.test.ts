@@ -47,7 +47,7 @@ async function openHouse(t: TestContext): Promise<House> {
       blobs,
       connect: () => createRegistryClient({ plainHttp: [registry.host], retry: { attempts: 2, baseDelayMs: 1 } }),
       platform: PLATFORM,
-      decompressor: createDecompressor(),
+      decompressorFor: () => createDecompressor(),
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(2),
       clock: systemClock,

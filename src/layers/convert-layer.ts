@@ -3,7 +3,14 @@ import { type Digest, digestOfHex, hexOf } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
 import { BlobWriter, type LayerSink } from './blob-writer.ts';
 import { type Compression, createDecompressor, type Decompressor } from './decompress.ts';
-import { BLOCK_BYTES, type ByteString, type Directory, type ErofsSummary, writeErofs } from './erofs/index.ts';
+import {
+  BLOCK_BYTES,
+  type ByteString,
+  type Directory,
+  type ErofsSummary,
+  IMPLICIT_ROOT,
+  writeErofs,
+} from './erofs/index.ts';
 import { LayerBuilder } from './layer-builder.ts';
 import { LayerTree } from './layer-tree.ts';
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
@@ -76,12 +83,21 @@ export async function convertLayer(
   const builder = new LayerBuilder(tree, writer, limits);
   try {
     const read = await readTar(source, { ...options, limits, builder, writer });
-    const { implicit, links } = tree.finish();
+    const links = tree.lowerLinks();
+    const implicit = tree.implicitDirectories();
     const [link] = links;
-    if (lower) await resolveLower({ tree, links, implicit, lookup: lower, writer });
+    const hasImplicitRoot = implicit.some(({ directory }) => directory === tree.root);
+    if (lower) await resolveLower({ tree, links, lookup: lower, writer });
     else if (link) throw missingLink(link);
+    tree.finish();
     const uuid = uuidOf(expectedDiffId);
-    const summary = await writeTree(tree.root, { writer, uuid, sink, signal });
+    const summary = await writeTree(tree.root, {
+      writer,
+      uuid,
+      volumeName: hasImplicitRoot && !lower ? IMPLICIT_ROOT : '',
+      sink,
+      signal,
+    });
     return {
       ...read,
       blobBytes: summary.blobBytes,
@@ -139,11 +155,17 @@ async function readTar(
 
 async function writeTree(
   root: Directory,
-  options: { writer: BlobWriter; uuid: Uint8Array; sink: LayerSink; signal: AbortSignal | undefined },
+  options: {
+    writer: BlobWriter;
+    uuid: Uint8Array;
+    volumeName: string;
+    sink: LayerSink;
+    signal: AbortSignal | undefined;
+  },
 ): Promise<ErofsSummary> {
-  const { writer, uuid, sink, signal } = options;
+  const { writer, uuid, volumeName, sink, signal } = options;
   writer.align(BLOCK_BYTES);
-  const sections = writeErofs(root, { startBlock: writer.position / BLOCK_BYTES, uuid });
+  const sections = writeErofs(root, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
   await writer.finish();
   for (;;) {
     const { done, value } = sections.next();

@@ -31,6 +31,7 @@ export class LayerTree {
   readonly root = newDirectory(IMPLICIT);
   readonly #limits: LayerLimits;
   #lookups = 0;
+  #grafts = 0;
   /** Directories that no entry named. */
   readonly #implicit = new Set<Directory>([this.root]);
   readonly #opaque = new Set<Directory>();
@@ -95,38 +96,77 @@ export class LayerTree {
     this.#opaque.add(this.#walk(path));
   }
 
-  /**
-   * Completes the tree: marks opaque directories, and drops whiteouts below them, which overlayfs would list. Returns what
-   * depends on lower layers: directories that the tar doesn't name, parents first, and links to files it doesn't have.
-   */
-  finish(): { implicit: ImplicitDirectory[]; links: LowerLink[] } {
-    const implicit: ImplicitDirectory[] = [];
+  /** Links to files that only lower layers can have. */
+  lowerLinks(): LowerLink[] {
     const links: LowerLink[] = [];
-    if (this.#implicit.has(this.root)) implicit.push({ directory: this.root, path: '', parent: this.root, name: '' });
-    const pending = [{ directory: this.root, path: '', isHidden: false }];
+    for (const { directory, path } of this.#directories()) {
+      for (const [name, inode] of directory.entries) {
+        const target = this.#lowerTargets.get(inode);
+        if (target !== undefined) links.push({ directory, name, path: join(path, name), target });
+      }
+    }
+    return links;
+  }
+
+  /** Directories that the tar doesn't name, parents first; the root is one of them, as its own parent. */
+  implicitDirectories(): ImplicitDirectory[] {
+    const all = [...this.#directories()];
+    return all.filter(({ directory }) => this.#implicit.has(directory));
+  }
+
+  /** Whether nothing of lower layers shows in the directory. */
+  isOpaque(directory: Directory): boolean {
+    return this.#opaque.has(directory);
+  }
+
+  /** A lower layer has a symlink where this layer has an implicit directory: what is in it goes where the symlink leads. */
+  graft(at: ImplicitDirectory, target: ByteString): void {
+    if (++this.#grafts > MAX_SYMLINKS) throw invalid('too many symlinks of lower layers', at.path);
+    at.parent.entries.delete(at.name);
+    const base = target.startsWith('/') ? [] : at.path.split('/').slice(0, -1);
+    this.#merge(at.directory, this.#walk([...base, ...target.split('/')]));
+  }
+
+  #merge(from: Directory, into: Directory): void {
+    for (const [name, inode] of from.entries) {
+      const existing = into.entries.get(name);
+      if (inode.kind === 'directory' && existing?.kind === 'directory') {
+        if (!this.#implicit.has(inode)) this.#redeclare(existing, inode);
+        this.#merge(inode, existing);
+      } else if (inode !== this.#whiteout || existing === undefined) {
+        into.entries.set(name, inode);
+      }
+    }
+  }
+
+  *#directories(): Generator<ImplicitDirectory & { isHidden: boolean }> {
+    const pending = [{ directory: this.root, path: '', parent: this.root, name: '', isHidden: false }];
     for (let next = pending.pop(); next; next = pending.pop()) {
-      const { directory, path } = next;
-      const isOpaque = this.#opaque.has(directory);
-      const isHidden = next.isHidden || isOpaque;
-      if (isOpaque) directory.xattrs = [...directory.xattrs, OPAQUE];
+      const { directory: parent, path } = next;
+      const isHidden = next.isHidden || this.#opaque.has(parent);
+      yield { ...next, isHidden };
+      for (const [name, inode] of parent.entries) {
+        if (inode.kind === 'directory')
+          pending.push({ directory: inode, path: join(path, name), parent, name, isHidden });
+      }
+    }
+  }
+
+  /**
+   * Completes the tree: marks opaque directories and those that hold whiteouts, and drops whiteouts in opaque ones, which
+   * overlayfs would list. Called once, when nothing is added any more.
+   */
+  finish(): void {
+    for (const { directory, isHidden } of this.#directories()) {
+      if (this.#opaque.has(directory)) directory.xattrs = [...directory.xattrs, OPAQUE];
       let hasWhiteouts = false;
       for (const [name, inode] of directory.entries) {
-        if (inode === this.#whiteout) {
-          if (isHidden) directory.entries.delete(name);
-          else hasWhiteouts = true;
-          continue;
-        }
-        const target = this.#lowerTargets.get(inode);
-        if (inode.kind !== 'directory' && target === undefined) continue;
-        const inodePath = path === '' ? name : `${path}/${name}`;
-        if (target !== undefined) links.push({ directory, name, path: inodePath, target });
-        if (inode.kind !== 'directory') continue;
-        if (this.#implicit.has(inode)) implicit.push({ directory: inode, path: inodePath, parent: directory, name });
-        pending.push({ directory: inode, path: inodePath, isHidden });
+        if (inode !== this.#whiteout) continue;
+        if (isHidden) directory.entries.delete(name);
+        else hasWhiteouts = true;
       }
       if (hasWhiteouts) directory.xattrs = [...directory.xattrs, HAS_WHITEOUTS];
     }
-    return { implicit, links };
   }
 
   /** The inode at a path, symlinks in its parents followed; whiteouts count as one. */
@@ -225,4 +265,8 @@ export function invalid(what: string, path: ByteString): LarderError {
   return new LarderError('layers.invalid-entry', `the layer has ${what}: ${JSON.stringify(path.slice(0, 200))}`, {
     facts: { path: path.slice(0, 200) },
   });
+}
+
+function join(path: ByteString, name: ByteString): ByteString {
+  return path === '' ? name : `${path}/${name}`;
 }

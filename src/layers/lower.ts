@@ -9,8 +9,7 @@ import {
   newSpecialFile,
   newSymlink,
 } from './erofs/index.ts';
-import { cleanPath, type ImplicitDirectory, invalid, type LayerTree, type LowerLink } from './layer-tree.ts';
-import { HAS_WHITEOUTS, OPAQUE } from './xattrs.ts';
+import { cleanPath, invalid, type LayerTree, type LowerLink } from './layer-tree.ts';
 
 /** What the layers below have at a path, stacked as overlayfs shows them. */
 export type LowerInode = InodeAttributes &
@@ -28,17 +27,41 @@ export type LowerLookup = (path: ByteString) => Promise<LowerInode | undefined>;
  * Answers what a layer can't know alone.
  * - A hard link to a file of a lower layer: the file is copied up, to the link's name and, so that the two stay one inode, to
  *   the target's too, unless this layer has something there.
- * - A directory that the tar doesn't name: in an overlay the uppermost directory's owner and mode count, so it takes
- *   the lower one's; without a lower one, and with nothing in it but whiteouts, it goes.
+ * - A directory that the tar doesn't name. Where a lower layer has a symlink, its entries go where that leads, as unpackers
+ *   put them. Where it has a directory, that one's owner and mode are taken: in an overlay the uppermost counts. Without a
+ *   lower one, and with nothing in it but whiteouts, it goes.
  */
 export async function resolveLower(options: {
   tree: LayerTree;
   links: readonly LowerLink[];
-  implicit: readonly ImplicitDirectory[];
   lookup: LowerLookup;
   writer: BlobWriter;
 }): Promise<void> {
-  const { tree, links, implicit, lookup, writer } = options;
+  const { tree, lookup } = options;
+  await copyLinks(options);
+  while (await graftOne(tree, lookup)) {
+    // Where the symlink leads, there may be another.
+  }
+  // Children first, so that a directory that is emptied goes, too.
+  for (const { directory, path, parent, name } of tree.implicitDirectories().toReversed()) {
+    const lower = await lookup(path);
+    if (lower?.kind === 'directory') {
+      const { mode, uid, gid, mtimeSec, mtimeNsec } = lower;
+      const xattrs = lower.xattrs.filter((xattr) => !xattr.name.startsWith('trusted.overlay.'));
+      Object.assign(directory, { mode, uid, gid, mtimeSec, mtimeNsec, xattrs });
+    } else if (parent !== directory && [...directory.entries.values()].every(isWhiteout)) {
+      parent.entries.delete(name);
+    }
+  }
+}
+
+async function copyLinks(options: {
+  tree: LayerTree;
+  links: readonly LowerLink[];
+  lookup: LowerLookup;
+  writer: BlobWriter;
+}): Promise<void> {
+  const { tree, links, lookup, writer } = options;
   const copied = new Map<ByteString, Inode>();
   for (const { directory, name, path, target } of links) {
     const known = copied.get(target);
@@ -48,24 +71,17 @@ export async function resolveLower(options: {
     copied.set(target, inode);
     if (!tree.get(cleanPath(target))) tree.place(cleanPath(target), inode);
   }
-  // Directories that the copies' targets brought are in the tree by now: children first, so that emptied ones go.
-  for (const { directory, path, parent, name } of implicit.toReversed()) {
-    const lower = await lookup(path);
-    if (lower?.kind === 'directory') {
-      const { mode, uid, gid, mtimeSec, mtimeNsec } = lower;
-      const xattrs = lower.xattrs.filter((xattr) => !xattr.name.startsWith('trusted.overlay.'));
-      Object.assign(directory, {
-        mode,
-        uid,
-        gid,
-        mtimeSec,
-        mtimeNsec,
-        xattrs: [...xattrs, ...directory.xattrs.filter((xattr) => xattr === OPAQUE || xattr === HAS_WHITEOUTS)],
-      });
-    } else if (parent !== directory && [...directory.entries.values()].every(isWhiteout)) {
-      parent.entries.delete(name);
-    }
+}
+
+async function graftOne(tree: LayerTree, lookup: LowerLookup): Promise<boolean> {
+  for (const implicit of tree.implicitDirectories()) {
+    if (implicit.directory === tree.root || tree.isOpaque(implicit.directory)) continue;
+    const lower = await lookup(implicit.path);
+    if (lower?.kind !== 'symlink') continue;
+    tree.graft(implicit, lower.target);
+    return true;
   }
+  return false;
 }
 
 export function missingLink({ path, target }: LowerLink): LarderError {

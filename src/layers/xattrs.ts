@@ -28,6 +28,8 @@ export const HAS_WHITEOUTS: Xattr = { name: 'trusted.overlay.origin', value: Buf
 export function xattrsOfPax(records: PaxRecords, offset: number): readonly Xattr[] {
   const found = new Map<ByteString, Uint8Array>();
   for (const [key, value] of records) {
+    // POSIX pax: a record without a value takes back what it names; umoci and Go's archive/tar do so, too.
+    if (value === '') continue;
     if (key.startsWith(SCHILY)) {
       found.set(key.slice(SCHILY.length), Buffer.from(value, 'latin1'));
     } else if (key.startsWith(LIBARCHIVE)) {

@@ -8,9 +8,10 @@ import { type Attachment, readAttachments, writeAttachment } from './attachments
 import { MOUNT_TIMEOUT_MS, mountLayers } from './layer-mounts.ts';
 import { mountFailure } from './mount-failure.ts';
 import { withMountLock } from './mount-lock.ts';
-import { type MountPlan, planMount } from './mount-plan.ts';
+import { type MountPlan, overlayOptions, planMount } from './mount-plan.ts';
 import { mountTable, type NodeFolders, openNodeFolders, sourceOf, sweep } from './node-state.ts';
 import { findImage, readSnapshot } from './read-snapshot.ts';
+import { rootDirectory } from './root-directory.ts';
 import { runTool } from './run-tool.ts';
 
 const ID_LENGTH = 12;
@@ -55,7 +56,8 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
     try {
       const mounted = async () => new Set((await mountTable()).map((entry) => entry.mountPoint));
       await mountLayers(plan.layers, { directory: folders.layers, mounted, signal });
-      await mountOverlay(folders, plan, attachment, signal);
+      const root = await rootDirectory(plan, folders);
+      await mountOverlay(folders, plan, { attachment, root, signal });
       return attachment;
     } catch (error) {
       // An abort may kill mount(8) just after the overlay came up.
@@ -71,18 +73,18 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
 async function mountOverlay(
   folders: NodeFolders,
   plan: MountPlan,
-  attachment: Attachment,
-  signal?: AbortSignal,
+  { attachment, root, signal }: { attachment: Attachment; root: string | undefined; signal: AbortSignal | undefined },
 ): Promise<void> {
+  const lowers = root === undefined ? plan.lowers : [{ directory: root }, ...plan.lowers];
   // Only mount(8) needs these names; the kernel keeps what they lead to.
   const names = join(folders.root, `lowers-${attachment.id}`);
   try {
     await mkdir(names);
-    for (const [place, layer] of plan.lowers.entries()) {
-      const target = layer === undefined ? await keepEmptyDirectory(folders, place) : join(folders.layers, layer);
+    for (const [place, layer] of lowers.entries()) {
+      const target = await lowerDirectory(folders, place, layer);
       await symlink(target, join(names, `${place}`));
     }
-    const args = ['-t', 'overlay', '-o', plan.options, sourceOf(attachment), attachment.directory];
+    const args = ['-t', 'overlay', '-o', overlayOptions(lowers.length), sourceOf(attachment), attachment.directory];
     // fsconfig(2), which newer util-linux prefers, takes at most 255 bytes per option; mount(2) a page for all.
     const env = { LIBMOUNT_FORCE_MOUNT2: 'always' };
     const result = await runTool('mount', args, { cwd: names, env, timeoutMs: MOUNT_TIMEOUT_MS, signal });
@@ -90,6 +92,15 @@ async function mountOverlay(
   } finally {
     await rm(names, { recursive: true, force: true });
   }
+}
+
+async function lowerDirectory(
+  folders: NodeFolders,
+  place: number,
+  lower: string | { directory: string } | undefined,
+): Promise<string> {
+  if (lower === undefined) return keepEmptyDirectory(folders, place);
+  return typeof lower === 'string' ? join(folders.layers, lower) : lower.directory;
 }
 
 /** An empty lower directory stays for good: the kernel lists nothing at all once one of the stack is removed. */

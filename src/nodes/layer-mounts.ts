@@ -7,7 +7,7 @@ import type { LayerMount } from './mount-plan.ts';
 import { runTool } from './run-tool.ts';
 
 /** A loop device takes up to 50 ms, so 500 layers 25 s; the rest is for slow disks. */
-export const MOUNT_TIMEOUT_MS = 100_000;
+export const MOUNT_TIMEOUT_MS = 300_000;
 
 export type LayerMountOptions = {
   /** Where mount points are made, one folder per layer. */

@@ -60,7 +60,8 @@ export function planMount(image: Pick<SnapshotImage, 'layers'>, layerFile: (blob
   return { layers, lowers, options: overlayOptions(lowers.length) };
 }
 
-function overlayOptions(lowers: number): string {
+/** For so many lower directories. */
+export function overlayOptions(lowers: number): string {
   const options = `${OVERLAY_OPTIONS},lowerdir=${Array.from({ length: lowers }, (_, place) => place).join(':')}`;
   if (options.length > MAX_OPTIONS_BYTES) throw new RangeError('overlay options exceed a page');
   return options;

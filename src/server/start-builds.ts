@@ -19,6 +19,9 @@ import {
 import type { Store } from '../store/index.ts';
 import { VERSION } from './version.ts';
 
+/** Below this, starting igzip takes longer than it saves; an image of 500 small layers would start it 500 times. */
+const CHILD_MIN_BYTES = 1024 * 1024;
+
 /** Composes the worker of this process: registry client, decompressor, store and blobs. */
 export async function startBuilds(
   config: ServerConfig,
@@ -27,12 +30,14 @@ export async function startBuilds(
   const { log } = parts;
   const igzipPath = config.decompressor === 'auto' ? await findIgzip(config.path) : undefined;
   log.info({ igzip: igzipPath ?? 'not found' }, 'builds begin');
+  const inProcess = createDecompressor();
+  const fastest = igzipPath === undefined ? inProcess : createDecompressor({ igzipPath });
   return startWorker(
     {
       ...parts,
       connect: (build) => connect(build, config, log),
       platform: hostPlatform(process.arch, process.platform),
-      decompressor: createDecompressor(igzipPath === undefined ? {} : { igzipPath }),
+      decompressorFor: (compressedBytes) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(config.maxLayersAtOnce),
     },

@@ -15,6 +15,12 @@ export const COMPAT_CHECKSUM = 0x1;
 export const COMPAT_MTIME = 0x2;
 export const INCOMPAT_CHUNKED_FILE = 0x4;
 
+/**
+ * Volume name of a layer blob whose tar doesn't name the root directory: what its root shows is no one's choice, and the
+ * root of a layer below counts. At most 16 bytes.
+ */
+export const IMPLICIT_ROOT = 'implicit-root';
+
 /** An inode's number (nid) counts slots of this size from the start of the metadata area. */
 export const SLOT_BYTES = 32;
 export const INODE_BYTES = 64;

@@ -35,6 +35,8 @@ export type ErofsReader = {
   blobBytes: number;
   inodes: number;
   uuid: Uint8Array;
+  /** {@link IMPLICIT_ROOT}, or empty. */
+  volumeName: string;
   root: ErofsFile;
   inode(nid: number): Promise<ErofsFile>;
   /** The entries in the order on disk, without `.` and `..`. */
@@ -108,6 +110,7 @@ export async function openErofs(readAt: ReadAt): Promise<ErofsReader> {
     blobBytes,
     inodes: superblock.readUInt32LE(16),
     uuid: superblock.subarray(48, 64),
+    volumeName: superblock.toString('latin1', 64, 80).replace(/\0+$/, ''),
     root,
     inode,
     list,

@@ -23,7 +23,7 @@ export type ErofsSummary = { blobBytes: number; contentBytes: number; inodes: nu
  */
 export function* writeErofs(
   root: Directory,
-  options: { startBlock: number; uuid: Uint8Array },
+  options: { startBlock: number; uuid: Uint8Array; volumeName?: string },
 ): Generator<Section, ErofsSummary> {
   const layout = layOut(root);
   const metadataBlocks = Math.ceil(layout.metadataBytes / BLOCK_BYTES);
@@ -55,6 +55,7 @@ export function* writeErofs(
 function encodeSuperblock(options: {
   startBlock: number;
   uuid: Uint8Array;
+  volumeName?: string;
   blocks: number;
   rootNid: number;
   layout: { hasChunks: boolean; placed: readonly unknown[] };
@@ -69,6 +70,7 @@ function encodeSuperblock(options: {
   superblock.writeUInt32LE(options.blocks, 36);
   superblock.writeUInt32LE(options.startBlock, 40);
   superblock.set(options.uuid.subarray(0, 16), 48);
+  superblock.write(options.volumeName ?? '', 64, 16, 'latin1');
   superblock.writeUInt32LE(options.layout.hasChunks ? format.INCOMPAT_CHUNKED_FILE : 0, 80);
   // Over the rest of block 0, with its own field as zero (fs/erofs/super.c, erofs_superblock_csum_verify).
   superblock.writeUInt32LE(crc32c(superblock), 4);

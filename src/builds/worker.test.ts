@@ -134,11 +134,10 @@ test('many caches of one image at once: each layer is downloaded once, and is go
   await until(async () => (await Array.fromAsync(house.blobs.listSnapshots())).length === 0);
 });
 
-test('a hard link to a file of a lower layer becomes one inode with it, in a blob of its own', async (t) => {
+/** The tree of the upper of two layers, built by a worker: path → mode, and the inode's number for files. */
+async function upperTree(t: TestContext, layers: readonly [Buffer, Buffer]) {
   const house = await openHouse(t);
-  const lower = tarOf({ name: 'usr/', type: 'directory', mode: 0o750 }, file('usr/target', 'shared'));
-  const upper = tarOf({ name: 'usr/link', type: 'hardLink', linkName: 'usr/target' });
-  const image = buildImage({ layers: [lower, upper] });
+  const image = buildImage({ layers });
   house.registry.putImage('app', image, '1');
   const { id } = await createCache(house, [`${house.registry.host}/app:1`]);
   house.start();
@@ -146,17 +145,40 @@ test('a hard link to a file of a lower layer becomes one inode with it, in a blo
   assert.equal(cache.status, 'Ready', JSON.stringify(cache.events));
   const layer = (await snapshotOf(house, cache)).images[0]?.layers[1];
   assert.ok(layer);
-  assert.notEqual(layer.blob, layer.diffId);
+  assert.notEqual(layer.blob, layer.diffId, 'a layer that depends on the one below has a blob of its own');
   const blob = await house.blobs.open(layer.blob);
   t.after(() => blob.close());
   const reader = await openErofs((position, length) => blob.read(position, length));
-  const [usr] = await Array.fromAsync(reader.list(reader.root));
-  assert.ok(usr);
-  const directory = await reader.inode(usr.nid);
-  assert.equal(directory.mode, 0o750);
-  const entries = await Array.fromAsync(reader.list(directory));
-  assert.deepEqual(entries.map(({ name }) => name).toSorted(), ['link', 'target']);
-  assert.equal(new Set(entries.map(({ nid }) => nid)).size, 1);
+  const tree = new Map<string, { mode: number; nid: number }>();
+  const pending = [{ path: '', file: reader.root }];
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    for await (const { name, nid } of reader.list(next.file)) {
+      const found = await reader.inode(nid);
+      tree.set(`${next.path}${name}`, { mode: found.mode, nid });
+      if (found.kind === 'directory') pending.push({ path: `${next.path}${name}/`, file: found });
+    }
+  }
+  return tree;
+}
+
+test('a hard link to a file of a lower layer becomes one inode with it; its directory keeps the lower mode', async (t) => {
+  const lower = tarOf({ name: 'usr/', type: 'directory', mode: 0o750 }, file('usr/target', 'shared'));
+  const upper = tarOf({ name: 'new', type: 'hardLink', linkName: 'usr/target' });
+  const tree = await upperTree(t, [lower, upper]);
+  assert.deepEqual([...tree.keys()].toSorted(), ['new', 'usr', 'usr/target']);
+  assert.equal(tree.get('usr')?.mode, 0o750);
+  assert.equal(tree.get('new')?.nid, tree.get('usr/target')?.nid);
+});
+
+test('an entry below a symlink of a lower layer goes where the symlink leads', async (t) => {
+  const lower = tarOf(
+    { name: 'usr/', type: 'directory', mode: 0o711 },
+    { name: 'usr/lib/', type: 'directory', mode: 0o701 },
+    { name: 'lib', type: 'symlink', linkName: 'usr/lib' },
+  );
+  const tree = await upperTree(t, [lower, tarOf(file('lib/new', 'text'))]);
+  assert.deepEqual([...tree.keys()].toSorted(), ['usr', 'usr/lib', 'usr/lib/new']);
+  assert.deepEqual([tree.get('usr')?.mode, tree.get('usr/lib')?.mode], [0o711, 0o701]);
 });
 
 test('a failed build says why, leaves no byte behind, and does not hinder the next', async (t) => {

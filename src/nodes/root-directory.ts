@@ -1,6 +1,6 @@
 import { chmod, chown, lstat, mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { IMPLICIT_ROOT, openErofs } from '../layers/erofs/index.ts';
+import { HEAD_BYTES, IMPLICIT_ROOT, volumeNameOf } from '../layers/erofs/index.ts';
 import { LarderError } from '../lib/errors.ts';
 import { MAX_OVERLAY_LAYERS, type MountPlan } from './mount-plan.ts';
 import type { NodeFolders } from './node-state.ts';
@@ -26,12 +26,8 @@ export async function rootDirectory(plan: MountPlan, folders: NodeFolders): Prom
 async function namesRoot(layerFile: string): Promise<boolean> {
   const file = await open(layerFile);
   try {
-    const blob = await openErofs(async (position, length) => {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
-      if (bytesRead < length) throw new LarderError('nodes.layer-damaged', `${layerFile} is too short`);
-      return buffer;
-    });
-    return blob.volumeName !== IMPLICIT_ROOT;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    return volumeNameOf(buffer.subarray(0, bytesRead)) !== IMPLICIT_ROOT;
   } finally {
     await file.close();
   }

@@ -46,6 +46,20 @@ export type ErofsReader = {
   read(file: ErofsFile): AsyncIterable<Uint8Array>;
 };
 
+/** The volume name of any EROFS file, from its first {@link HEAD_BYTES} bytes. Throws `erofs.corrupt`. */
+export function volumeNameOf(head: Uint8Array): string {
+  const superblock = Buffer.from(head.subarray(format.SUPERBLOCK_OFFSET));
+  if (superblock.length < format.SUPERBLOCK_BYTES || superblock.readUInt32LE(0) !== format.SUPERBLOCK_MAGIC)
+    throw corrupt('no EROFS superblock');
+  return decodeVolumeName(superblock);
+}
+
+export const HEAD_BYTES = format.SUPERBLOCK_OFFSET + format.SUPERBLOCK_BYTES;
+
+function decodeVolumeName(superblock: Buffer): string {
+  return superblock.toString('latin1', 64, 80).replace(/\0+$/, '');
+}
+
 /**
  * Opens a layer blob: uncompressed EROFS with 4 KiB blocks, as {@link writeErofs} writes it; no device table.
  * Throws `erofs.corrupt` for anything else, here and in all its functions.
@@ -110,7 +124,7 @@ export async function openErofs(readAt: ReadAt): Promise<ErofsReader> {
     blobBytes,
     inodes: superblock.readUInt32LE(16),
     uuid: superblock.subarray(48, 64),
-    volumeName: superblock.toString('latin1', 64, 80).replace(/\0+$/, ''),
+    volumeName: decodeVolumeName(superblock),
     root,
     inode,
     list,

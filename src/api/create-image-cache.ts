@@ -107,6 +107,10 @@ export const createImageCache = (services: ApiServices) =>
       const tagError = tagsProblem(tags);
       if (tagError !== undefined) throw apiError('InvalidParameter', { Param: 'Tag', Reason: tagError });
 
+      const registries = {
+        plainHttpRegistries: registryList(params.PlainHttpRegistry),
+        insecureRegistries: registryList(params.InsecureRegistry),
+      };
       const buildId = newId('eci', services.randomBytes);
       const expiresAtMs = expiry(context.nowMs, params.RetentionDays);
       const cache: ImageCache = {
@@ -122,14 +126,14 @@ export const createImageCache = (services: ApiServices) =>
         containerGroupId: buildId,
         resourceGroupId: params.ResourceGroupId ?? DEFAULT_RESOURCE_GROUP,
         eliminationStrategy: params.EliminationStrategy ?? '',
+        registries,
         tags,
         events: [],
         ...(params.RetentionDays === undefined ? {} : { retentionDays: params.RetentionDays }),
         ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
       };
       const options = {
-        plainHttpRegistries: registryList(params.PlainHttpRegistry),
-        insecureRegistries: registryList(params.InsecureRegistry),
+        ...registries,
         credentials: params.ImageRegistryCredential.map((login) => ({
           server: login.Server,
           username: login.UserName,

@@ -23,7 +23,7 @@ export async function runBuild(
 
   const client = services.connect(build.options);
   try {
-    const images = await resolveImages(build.cache.images, { client, platform: services.platform }, signal);
+    const images = await resolveImages(build.images, { client, platform: services.platform }, signal);
     progress.setLayers(images.flatMap(layerRows));
     const layers = await pullLayers(build, images, { ...context, client });
 

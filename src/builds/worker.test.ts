@@ -74,6 +74,7 @@ async function createCache(house: House, images: readonly string[]): Promise<Ima
     containerGroupId,
     resourceGroupId: 'rg-default',
     eliminationStrategy: '',
+    registries: { plainHttpRegistries: [], insecureRegistries: [] },
     tags: [],
     events: [],
   };

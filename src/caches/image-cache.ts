@@ -26,17 +26,21 @@ export type ImageCache = {
   readonly snapshotId?: string;
   readonly resourceGroupId: string;
   readonly eliminationStrategy: '' | 'LRU';
+  /** How the registries of the images are spoken to, for an update that pulls them again. */
+  readonly registries: RegistryOptions;
   readonly tags: readonly Tag[];
   /** The newest 50, oldest first. */
   readonly events: readonly CacheEvent[];
 };
 
-/** How the build of a cache reaches its registries; the credentials are kept sealed by the store and wiped when the build ends. */
-export type BuildOptions = {
+/** Registries by `host` or `host:port`: spoken to over http, or over TLS without verifying the certificate. */
+export type RegistryOptions = {
   readonly plainHttpRegistries: readonly string[];
   readonly insecureRegistries: readonly string[];
-  readonly credentials: readonly RegistryCredential[];
 };
+
+/** How a build reaches its registries; the credentials are kept sealed by the store and wiped when the build ends. */
+export type BuildOptions = RegistryOptions & { readonly credentials: readonly RegistryCredential[] };
 
 /** `server` is `host` or `host:port`, without a scheme. */
 export type RegistryCredential = { readonly server: string; readonly username: string; readonly password: string };

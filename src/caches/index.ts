@@ -1,8 +1,10 @@
 export { type CacheEvent, type CacheEventInput, type EventReason, recordEvent, recordEvents } from './events.ts';
+export { type ImageFilter, type IndexedImage, imageFilter, indexedImages, matchesImage } from './image-filter.ts';
 export type {
   BuildOptions,
   ImageCache,
   RegistryCredential,
+  RegistryOptions,
   Snapshot,
   SnapshotImage,
   SnapshotLayer,

@@ -23,8 +23,9 @@ export async function* imageCacheEvents(
     const page = await context.store.caches.find(key, { limit: 1 });
     const [cache] = page.caches;
     if (!cache) return yield `event: gone\ndata: ${JSON.stringify({ ImageCacheId: key.id })}\n\n`;
-    const layers = (await context.store.builds.progress(cache.id)).map((layer) => ({
-      Image: cache.images[layer.imageIndex] ?? '',
+    const progress = await context.store.builds.progress(cache.id);
+    const layers = progress.layers.map((layer) => ({
+      Image: progress.images[layer.imageIndex] ?? '',
       ImageIndex: layer.imageIndex,
       LayerIndex: layer.layerIndex,
       Digest: layer.digest,

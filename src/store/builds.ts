@@ -1,14 +1,18 @@
 import type { Kysely } from 'kysely';
 import type { Sealer } from '../accounts/index.ts';
-import { type BuildOptions, canMove, failedExpiry, recordEvents } from '../caches/index.ts';
+import { type BuildOptions, canMove, failedExpiry, type ImageCache, recordEvents } from '../caches/index.ts';
 import { errorCode } from '../lib/errors.ts';
 import { optionsOf } from './build-rows.ts';
 import { cacheOf } from './cache-rows.ts';
+import type { CacheWriter } from './cache-writer.ts';
 import { endBuild } from './end-build.ts';
 import type { BuildQueue, BuildResult, BuildUpdate, ClaimedBuild } from './ports.ts';
-import type { BuildRow, ImageCacheRow, Schema } from './schema.ts';
+import type { BuildRow, Schema } from './schema.ts';
 
-export function createBuildQueue(db: Kysely<Schema>, sealer: Sealer): BuildQueue {
+export function createBuildQueue(
+  db: Kysely<Schema>,
+  { writer, sealer }: { writer: CacheWriter; sealer: Sealer },
+): BuildQueue {
   return {
     async claim(owner, nowMs, leaseMs) {
       for (;;) {
@@ -17,7 +21,7 @@ export function createBuildQueue(db: Kysely<Schema>, sealer: Sealer): BuildQueue
         if (!candidate) return undefined;
         const claimed = await db.transaction().execute(async (trx) => {
           const build = await oldestFree(trx, nowMs).executeTakeFirst();
-          return build && claimBuild(trx, build.id, { owner, nowMs, leaseMs, sealer });
+          return build && claimBuild(trx, build.id, { owner, nowMs, leaseMs, sealer, writer });
         });
         if (claimed) return claimed;
       }
@@ -32,7 +36,7 @@ export function createBuildQueue(db: Kysely<Schema>, sealer: Sealer): BuildQueue
       return db.transaction().execute(async (trx) => {
         const cache = await cacheOfHeldBuild(trx, id, owner);
         if (!cache) return false;
-        await updateCache(trx, cache, update, nowMs);
+        await updateCache(trx, writer, { cache, update, nowMs });
         if (update.layers)
           await held(trx, id, owner)
             .set({ layers: JSON.stringify(update.layers) })
@@ -44,7 +48,7 @@ export function createBuildQueue(db: Kysely<Schema>, sealer: Sealer): BuildQueue
     async finish(id, owner, result, nowMs) {
       return db.transaction().execute(async (trx) => {
         const cache = await cacheOfHeldBuild(trx, id, owner);
-        if (cache) await endBuild(trx, { buildId: id, cache, result, nowMs });
+        if (cache) await endBuild(trx, writer, { buildId: id, cache, result, nowMs });
         return cache !== undefined;
       });
     },
@@ -58,10 +62,10 @@ export function createBuildQueue(db: Kysely<Schema>, sealer: Sealer): BuildQueue
     async progress(imageCacheId) {
       const row = await db
         .selectFrom('builds')
-        .select('layers')
+        .select(['images', 'layers'])
         .where('image_cache_id', '=', imageCacheId)
         .executeTakeFirst();
-      return row ? JSON.parse(row.layers) : [];
+      return row ? { images: JSON.parse(row.images), layers: JSON.parse(row.layers) } : { images: [], layers: [] };
     },
   };
 }
@@ -79,9 +83,9 @@ function oldestFree(db: Kysely<Schema>, nowMs: number) {
 async function claimBuild(
   trx: Kysely<Schema>,
   id: string,
-  claim: { owner: string; nowMs: number; leaseMs: number; sealer: Sealer },
+  claim: { owner: string; nowMs: number; leaseMs: number; sealer: Sealer; writer: CacheWriter },
 ): Promise<ClaimedBuild | undefined> {
-  const { owner, nowMs, leaseMs, sealer } = claim;
+  const { owner, nowMs, leaseMs, sealer, writer } = claim;
   const build = await trx
     .updateTable('builds')
     .set(({ eb }) => ({ lease_owner: owner, lease_until_ms: nowMs + leaseMs, attempt: eb('attempt', '+', 1) }))
@@ -93,9 +97,10 @@ async function claimBuild(
     .selectAll()
     .where('id', '=', build.image_cache_id)
     .executeTakeFirstOrThrow();
+  const cache = cacheOf(row);
   const options = openOptions(build, sealer);
-  if (options) return { id, cache: cacheOf(row), options, attempt: build.attempt };
-  await endBuild(trx, { buildId: id, cache: row, result: unreadable(nowMs), nowMs });
+  if (options) return { id, cache, images: JSON.parse(build.images), options, attempt: build.attempt };
+  await endBuild(trx, writer, { buildId: id, cache, result: unreadable(nowMs), nowMs });
   return undefined;
 }
 
@@ -124,24 +129,28 @@ function held(db: Kysely<Schema>, id: string, owner: string) {
   return db.updateTable('builds').where('id', '=', id).where('lease_owner', '=', owner);
 }
 
-function cacheOfHeldBuild(trx: Kysely<Schema>, id: string, owner: string): Promise<ImageCacheRow | undefined> {
-  return trx
+async function cacheOfHeldBuild(trx: Kysely<Schema>, id: string, owner: string): Promise<ImageCache | undefined> {
+  const row = await trx
     .selectFrom('image_caches')
     .innerJoin('builds', 'builds.image_cache_id', 'image_caches.id')
     .selectAll('image_caches')
     .where('builds.id', '=', id)
     .where('builds.lease_owner', '=', owner)
     .executeTakeFirst();
+  return row && cacheOf(row);
 }
 
-async function updateCache(trx: Kysely<Schema>, row: ImageCacheRow, update: BuildUpdate, nowMs: number): Promise<void> {
-  const cache = cacheOf(row);
+async function updateCache(
+  trx: Kysely<Schema>,
+  writer: CacheWriter,
+  { cache, update, nowMs }: { cache: ImageCache; update: BuildUpdate; nowMs: number },
+): Promise<void> {
   const moves = update.status !== undefined && canMove(cache.status, update.status);
   const status = moves && update.status ? update.status : cache.status;
   // A new phase starts again; within one, progress never falls.
   const floor = moves ? 0 : cache.progressPercent;
-  const progress_percent = Math.max(update.progressPercent ?? 0, floor);
-  const events = JSON.stringify(recordEvents(cache.events, update.events ?? [], cache.name, nowMs));
-  if (status === row.status && progress_percent === row.progress_percent && events === row.events) return;
-  await trx.updateTable('image_caches').set({ status, progress_percent, events }).where('id', '=', row.id).execute();
+  const progressPercent = Math.max(update.progressPercent ?? 0, floor);
+  const events = recordEvents(cache.events, update.events ?? [], cache.name, nowMs);
+  const isSame = status === cache.status && progressPercent === cache.progressPercent && !update.events?.length;
+  if (!isSame) await writer.save(trx, cache, { ...cache, status, progressPercent, events });
 }

@@ -1,6 +1,6 @@
-import type { Kysely } from 'kysely';
 import type { ImageCache } from '../caches/index.ts';
-import type { ImageCacheRow, Schema } from './schema.ts';
+import type { CacheView } from './ports.ts';
+import type { ImageCacheRow } from './schema.ts';
 
 /** The cache of a row; the JSON is what {@link rowOfCache} wrote. */
 export function cacheOf(row: ImageCacheRow): ImageCache {
@@ -17,6 +17,7 @@ export function cacheOf(row: ImageCacheRow): ImageCache {
     containerGroupId: row.container_group_id,
     resourceGroupId: row.resource_group_id,
     eliminationStrategy: row.elimination_strategy,
+    registries: JSON.parse(row.registries),
     tags: JSON.parse(row.tags),
     events: JSON.parse(row.events),
     ...(row.retention_days === null ? {} : { retentionDays: row.retention_days }),
@@ -26,7 +27,7 @@ export function cacheOf(row: ImageCacheRow): ImageCache {
   };
 }
 
-export function rowOfCache(cache: ImageCache): ImageCacheRow {
+export function rowOfCache(cache: ImageCache, facts: { revision: number; view: CacheView }): ImageCacheRow {
   return {
     id: cache.id,
     account_id: cache.accountId,
@@ -39,29 +40,17 @@ export function rowOfCache(cache: ImageCache): ImageCacheRow {
     created_at_ms: cache.createdAtMs,
     expires_at_ms: cache.expiresAtMs ?? null,
     last_matched_at_ms: cache.lastMatchedAtMs ?? null,
+    last_used_at_ms: cache.lastMatchedAtMs ?? cache.createdAtMs,
     container_group_id: cache.containerGroupId,
     snapshot_id: cache.snapshotId ?? null,
     resource_group_id: cache.resourceGroupId,
     elimination_strategy: cache.eliminationStrategy,
+    registries: JSON.stringify(cache.registries),
     images: JSON.stringify(cache.images),
     tags: JSON.stringify(cache.tags),
     events: JSON.stringify(cache.events),
+    revision: facts.revision,
+    view_version: facts.view.version,
+    view: facts.view.render(cache),
   };
-}
-
-/** Counts a cache in (+1) or out (−1), in the transaction that adds or removes its row. */
-export async function countCache(
-  trx: Kysely<Schema>,
-  { account_id, region_id }: Pick<ImageCacheRow, 'account_id' | 'region_id'>,
-  change: 1 | -1,
-): Promise<void> {
-  await trx
-    .insertInto('image_cache_counts')
-    .values({ account_id, region_id, caches: change })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['account_id', 'region_id'])
-        .doUpdateSet((eb) => ({ caches: eb(eb.ref('image_cache_counts.caches'), '+', change) })),
-    )
-    .execute();
 }

@@ -1,37 +1,96 @@
-import type { DeleteQueryBuilder, DeleteResult, Kysely } from 'kysely';
+import type { Kysely } from 'kysely';
 import type { Sealer } from '../accounts/index.ts';
-import { snapshotIdOf } from '../caches/index.ts';
+import { type ImageCache, snapshotIdOf } from '../caches/index.ts';
+import { LarderError } from '../lib/errors.ts';
 import { queuedBuildRow } from './build-rows.ts';
-import { cacheOf, countCache, rowOfCache } from './cache-rows.ts';
-import type { CacheFilter, CachePage, CacheStore } from './ports.ts';
-import type { ImageCacheRow, Schema } from './schema.ts';
+import { createCacheFeed } from './cache-feed.ts';
+import { countOf, matching, pageOf } from './cache-query.ts';
+import { cacheOf } from './cache-rows.ts';
+import { createTagList } from './cache-tags.ts';
+import type { CacheWriter } from './cache-writer.ts';
+import { completeToken } from './client-tokens.ts';
+import type { CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
+import type { Schema } from './schema.ts';
+import type { Unsynced } from './unsynced.ts';
 
-export function createCacheStore(db: Kysely<Schema>, sealer: Sealer): CacheStore {
+export function createCacheStore(
+  db: Kysely<Schema>,
+  parts: { writer: CacheWriter; view: CacheView; sealer: Sealer; unsynced: Unsynced },
+): CacheStore {
+  const { writer, view, sealer, unsynced } = parts;
+
+  async function queue(trx: Kysely<Schema>, cache: ImageCache, build: QueuedBuild, queuedAtMs: number): Promise<void> {
+    await trx.insertInto('builds').values(queuedBuildRow(build, { cache, queuedAtMs, sealer })).execute();
+    await trx
+      .insertInto('snapshots')
+      .values({ id: snapshotIdOf(build.id), image_cache_id: cache.id })
+      .execute();
+  }
+
   return {
-    async create(cache, build) {
-      const row = rowOfCache(cache);
-      const buildRow = queuedBuildRow(build, { cacheId: cache.id, queuedAtMs: cache.createdAtMs, sealer });
-      await db.transaction().execute(async (trx) => {
-        await trx.insertInto('image_caches').values(row).execute();
-        await trx.insertInto('builds').values(buildRow).execute();
-        await trx
-          .insertInto('snapshots')
-          .values({ id: snapshotIdOf(build.id), image_cache_id: cache.id })
-          .execute();
-        await countCache(trx, row, 1);
+    async create(cache, build, { maxCaches, token } = {}) {
+      return db.transaction().execute(async (trx) => {
+        const eliminated = maxCaches === undefined ? [] : await makeRoom(trx, writer, { scope: cache, maxCaches });
+        await writer.insert(trx, cache);
+        await queue(trx, cache, build, cache.createdAtMs);
+        if (token) await completeToken(trx, token);
+        return { eliminated };
       });
     },
 
     async find(filter, page) {
-      if (filter.id !== undefined) return findOne(db, filter, page);
-      const rows = await pageQuery(db, filter, page).execute();
-      return { caches: rows.map(cacheOf), total: await countMatching(db, filter) };
+      const rows = await pageOf(matching(db, filter).selectAll('image_caches'), page).execute();
+      return { caches: rows.map(cacheOf), total: await countOf(db, filter) };
     },
 
-    delete({ accountId, regionId, id }) {
-      return deleteWhere(db, (query) =>
-        query.where('id', '=', id).where('account_id', '=', accountId).where('region_id', '=', regionId),
-      );
+    async views(filter, page) {
+      const query = matching(db, filter).select(['id', 'created_at_ms', 'view_version', 'view']);
+      const rows = await pageOf(query, page).execute();
+      const stale = rows.filter((row) => row.view_version !== view.version).map(({ id }) => id);
+      const fresh = new Map((await cachesOf(db, filter, stale)).map((cache) => [cache.id, view.render(cache)]));
+      const views = rows.map((row) => ({
+        id: row.id,
+        createdAtMs: row.created_at_ms,
+        json: fresh.get(row.id) ?? row.view,
+      }));
+      return { views, total: await countOf(db, filter) };
+    },
+
+    byIds: (scope, ids) => cachesOf(db, scope, ids),
+
+    async change(scope, ids, decide, { nowMs, token }) {
+      await db.transaction().execute(async (trx) => {
+        const found = new Map((await cachesOf(trx, scope, ids)).map((cache) => [cache.id, cache]));
+        for (const id of ids) {
+          const cache = found.get(id);
+          if (!cache) throw new LarderError('store.not-found', `there is no image cache ${id}`, { facts: { id } });
+          const change = decide(cache);
+          if (!change) continue;
+          await writer.save(trx, cache, change.cache);
+          if (change.build) await queue(trx, change.cache, change.build, nowMs);
+        }
+        if (token) await completeToken(trx, token);
+      });
+    },
+
+    async touch(scope, ids, matchedAtMs) {
+      await unsynced(async (trx) => {
+        for (const cache of await cachesOf(trx, scope, ids)) {
+          await writer.save(trx, cache, { ...cache, lastMatchedAtMs: matchedAtMs });
+        }
+      });
+    },
+
+    async delete({ id, ...scope }, { token } = {}) {
+      return db.transaction().execute(async (trx) => {
+        const row = await matching(trx, { ...scope, id })
+          .select('id')
+          .executeTakeFirst();
+        if (!row) return false;
+        await writer.remove(trx, { ...scope, id });
+        if (token) await completeToken(trx, token);
+        return true;
+      });
     },
 
     async snapshotIds() {
@@ -50,84 +109,67 @@ export function createCacheStore(db: Kysely<Schema>, sealer: Sealer): CacheStore
       return rows.map(cacheOf);
     },
 
-    deleteExpired(id, nowMs) {
-      return deleteWhere(db, (query) => query.where('id', '=', id).where('expires_at_ms', '<=', nowMs));
+    async deleteExpired(id, nowMs) {
+      return db.transaction().execute(async (trx) => {
+        const row = await trx
+          .selectFrom('image_caches')
+          .select(['account_id', 'region_id'])
+          .where('id', '=', id)
+          .where('expires_at_ms', '<=', nowMs)
+          .executeTakeFirst();
+        if (row) await writer.remove(trx, { id, accountId: row.account_id, regionId: row.region_id });
+        return row !== undefined;
+      });
     },
+
+    async regions(accountId) {
+      const rows = await db
+        .selectFrom('image_cache_counts')
+        .select('region_id')
+        .where('account_id', '=', accountId)
+        .where('caches', '>', 0)
+        .orderBy('region_id')
+        .execute();
+      return rows.map((row) => row.region_id);
+    },
+
+    tags: createTagList(db),
+    count: ({ accountId, regionId }) => countOf(db, { accountId, regionId }),
+    feed: createCacheFeed(db),
   };
 }
 
-type Deletion = DeleteQueryBuilder<Schema, 'image_caches', DeleteResult>;
-
-/** Deletes at most one cache; its build, snapshots and their uses of layers go with it (foreign keys). */
-function deleteWhere(db: Kysely<Schema>, choose: (query: Deletion) => Deletion): Promise<boolean> {
-  return db.transaction().execute(async (trx) => {
-    const row = await choose(trx.deleteFrom('image_caches')).returning(['account_id', 'region_id']).executeTakeFirst();
-    if (row) await countCache(trx, row, -1);
-    return row !== undefined;
-  });
+async function cachesOf(db: Kysely<Schema>, { accountId, regionId }: CacheScope, ids: readonly string[]) {
+  if (ids.length === 0) return [];
+  const rows = await matching(db, { accountId, regionId }).selectAll('image_caches').where('id', 'in', ids).execute();
+  return rows.map(cacheOf);
 }
 
-async function findOne(db: Kysely<Schema>, filter: CacheFilter, page: CachePage) {
-  const row = await db
-    .selectFrom('image_caches')
-    .selectAll()
-    .where('id', '=', filter.id ?? '')
-    .executeTakeFirst();
-  if (row === undefined || !isMatch(row, filter)) return { caches: [], total: 0 };
-  return { caches: isAfter(row, page.after) ? [cacheOf(row)].slice(0, page.limit) : [], total: 1 };
-}
-
-function isMatch(row: ImageCacheRow, filter: CacheFilter): boolean {
-  if (row.account_id !== filter.accountId || row.region_id !== filter.regionId) return false;
-  return filter.name === undefined || row.name === filter.name;
-}
-
-function isAfter(row: ImageCacheRow, after: CachePage['after']): boolean {
-  if (after === undefined || row.created_at_ms < after.createdAtMs) return true;
-  return row.created_at_ms === after.createdAtMs && row.id > after.id;
-}
-
-function pageQuery(db: Kysely<Schema>, filter: CacheFilter, { limit, after }: CachePage) {
-  const { accountId, regionId, name } = filter;
-  let query = db
-    .selectFrom('image_caches')
-    .selectAll()
-    .where('account_id', '=', accountId)
-    .where('region_id', '=', regionId)
-    .orderBy('created_at_ms', 'desc')
+/**
+ * Makes the region hold fewer than `maxCaches`: the least recently used caches that may be eliminated go. Throws
+ * `store.quota-exceeded` when there are none. A cache that a build works on is not eliminated.
+ */
+async function makeRoom(
+  trx: Kysely<Schema>,
+  writer: CacheWriter,
+  { scope, maxCaches }: { scope: CacheScope; maxCaches: number },
+): Promise<string[]> {
+  const { accountId, regionId } = scope;
+  const surplus = (await countOf(trx, { accountId, regionId })) - maxCaches + 1;
+  if (surplus <= 0) return [];
+  const rows = await matching(trx, { accountId, regionId })
+    .select('id')
+    .where('elimination_strategy', '=', 'LRU')
+    .where('status', 'in', ['Ready', 'Failed', 'UpdateFailed'])
+    .orderBy('last_used_at_ms')
     .orderBy('id')
-    .limit(limit);
-  if (name !== undefined) query = query.where('name', '=', name);
-  if (after === undefined) return query;
-  return (
-    query
-      // Implied by what follows; it alone lets the database start reading the index here.
-      .where('created_at_ms', '<=', after.createdAtMs)
-      .where((eb) =>
-        eb.or([
-          eb('created_at_ms', '<', after.createdAtMs),
-          eb.and([eb('created_at_ms', '=', after.createdAtMs), eb('id', '>', after.id)]),
-        ]),
-      )
-  );
-}
-
-async function countMatching(db: Kysely<Schema>, { accountId, regionId, name }: CacheFilter): Promise<number> {
-  if (name === undefined) {
-    const row = await db
-      .selectFrom('image_cache_counts')
-      .select('caches')
-      .where('account_id', '=', accountId)
-      .where('region_id', '=', regionId)
-      .executeTakeFirst();
-    return row?.caches ?? 0;
+    .limit(surplus)
+    .execute();
+  if (rows.length < surplus) {
+    throw new LarderError('store.quota-exceeded', `the region holds its ${maxCaches} image caches already`, {
+      facts: { maxCaches },
+    });
   }
-  const { count } = await db
-    .selectFrom('image_caches')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('account_id', '=', accountId)
-    .where('region_id', '=', regionId)
-    .where('name', '=', name)
-    .executeTakeFirstOrThrow();
-  return count;
+  for (const { id } of rows) await writer.remove(trx, { id, accountId, regionId });
+  return rows.map(({ id }) => id);
 }

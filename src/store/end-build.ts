@@ -2,15 +2,16 @@ import type { Kysely } from 'kysely';
 import {
   type CacheStatus,
   canMove,
+  type ImageCache,
   READY_PERCENT,
   recordEvents,
   snapshotIdOf,
   statusAfterFailure,
 } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
-import { cacheOf } from './cache-rows.ts';
+import type { CacheWriter } from './cache-writer.ts';
 import type { BuildResult } from './ports.ts';
-import type { ImageCacheRow, Schema } from './schema.ts';
+import type { Schema } from './schema.ts';
 
 /** Every database takes at least this many parameters in one statement. */
 const MAX_DIGESTS_PER_STATEMENT = 500;
@@ -21,29 +22,29 @@ const MAX_DIGESTS_PER_STATEMENT = 500;
  */
 export async function endBuild(
   trx: Kysely<Schema>,
-  end: { buildId: string; cache: ImageCacheRow; result: BuildResult; nowMs: number },
+  writer: CacheWriter,
+  end: { buildId: string; cache: ImageCache; result: BuildResult; nowMs: number },
 ): Promise<void> {
   const { buildId, cache, result, nowMs } = end;
-  const events = JSON.stringify(recordEvents(cacheOf(cache).events, result.events, cache.name, nowMs));
-  const change = result.status === 'Ready' ? ready(cache, result.snapshotId) : failed(cache, result.expiresAtMs);
+  const build = await trx.deleteFrom('builds').where('id', '=', buildId).returning('images').executeTakeFirstOrThrow();
+  const change =
+    result.status === 'Ready'
+      ? ready(cache, { snapshotId: result.snapshotId, images: JSON.parse(build.images) })
+      : failed(cache, result.expiresAtMs);
   if (result.status === 'Ready') await keepSnapshot(trx, cache.id, result);
   else await trx.deleteFrom('snapshots').where('id', '=', snapshotIdOf(buildId)).execute();
-  await trx
-    .updateTable('image_caches')
-    .set({ ...change, events })
-    .where('id', '=', cache.id)
-    .execute();
-  await trx.deleteFrom('builds').where('id', '=', buildId).execute();
+  const events = recordEvents(cache.events, result.events, cache.name, nowMs);
+  await writer.save(trx, cache, { ...cache, ...change, events });
 }
 
-function ready(cache: ImageCacheRow, snapshotId: string) {
-  return { status: moved(cache.status, 'Ready'), progress_percent: READY_PERCENT, snapshot_id: snapshotId };
+function ready(cache: ImageCache, content: { snapshotId: string; images: readonly string[] }): Partial<ImageCache> {
+  return { status: moved(cache.status, 'Ready'), progressPercent: READY_PERCENT, ...content };
 }
 
 /** After a failed update the old content stays, and the cache expires when it would have. */
-function failed(cache: ImageCacheRow, expiresAtMs: number) {
+function failed(cache: ImageCache, expiresAtMs: number): Partial<ImageCache> {
   const status = moved(cache.status, statusAfterFailure(cache.status));
-  return status === 'Failed' ? { status, expires_at_ms: expiresAtMs } : { status };
+  return status === 'Failed' ? { status, expiresAtMs } : { status };
 }
 
 function moved(from: CacheStatus, to: CacheStatus): CacheStatus {

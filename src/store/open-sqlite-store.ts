@@ -3,13 +3,17 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
 import type { Sealer } from '../accounts/index.ts';
 import { LarderError } from '../lib/errors.ts';
+import { createAccountVersion, sqliteForeignCommits } from './account-version.ts';
 import { createAccountStore } from './accounts.ts';
+import { createRamStore } from './accounts-ram.ts';
 import { createBuildQueue } from './builds.ts';
+import { createCacheWriter } from './cache-writer.ts';
 import { createCacheStore } from './caches.ts';
+import { createClientTokenStore } from './client-tokens.ts';
 import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
 import { createNonceStore } from './nonces.ts';
-import type { Store } from './ports.ts';
+import type { CacheView, Store } from './ports.ts';
 import type { Schema } from './schema.ts';
 import { createSqliteDialect, translated } from './sqlite-dialect.ts';
 import { createUnsynced } from './unsynced.ts';
@@ -18,12 +22,14 @@ import { createUnsynced } from './unsynced.ts';
 const BUSY_TIMEOUT_MS = 5_000;
 /** Sealed or not, nobody else has business in the database; SQLite gives its side files the same mode. */
 const FILE_MODE = 0o600;
+/** For whoever reads no views. */
+const PLAIN_VIEW: CacheView = { version: 1, render: (cache) => JSON.stringify(cache) };
 
 /**
  * Opens the SQLite database, making or migrating it as needed. What a commit returned from survives a power cut.
- * Throws `store.newer` for the database of a later Larder, `store.corrupt` for what is none, and other `store.…` errors.
+ * `view` makes what is kept beside each cache. Throws `store.newer` for the database of a later Larder, `store.corrupt` for what is none, and other `store.…` errors.
  */
-export async function openSqliteStore(options: { path: string; seal: Sealer }): Promise<Store> {
+export async function openSqliteStore(options: { path: string; seal: Sealer; view?: CacheView }): Promise<Store> {
   const database = openDatabase(options.path);
   const db = new Kysely<Schema>({ dialect: createSqliteDialect(database) });
   try {
@@ -33,12 +39,17 @@ export async function openSqliteStore(options: { path: string; seal: Sealer }): 
     database.close();
     throw error;
   }
+  const accountVersion = createAccountVersion(db, sqliteForeignCommits(database));
   const unsynced = createUnsynced(db, database);
+  const { seal: sealer, view = PLAIN_VIEW } = options;
+  const writer = createCacheWriter(view);
   return {
-    accounts: createAccountStore(db),
+    accounts: createAccountStore(db, accountVersion),
+    ram: createRamStore(db, accountVersion),
     nonces: createNonceStore(unsynced),
-    caches: createCacheStore(db, options.seal),
-    builds: createBuildQueue(db, options.seal),
+    tokens: createClientTokenStore(db),
+    caches: createCacheStore(db, { writer, view, sealer, unsynced }),
+    builds: createBuildQueue(db, { writer, sealer }),
     layers: createLayerStore(db, unsynced),
     ping: async () => void (await sql`select 1`.execute(db)),
     close: () => db.destroy(),

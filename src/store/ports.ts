@@ -1,10 +1,15 @@
-import type { BuildOptions, CacheEventInput, CacheStatus, ImageCache } from '../caches/index.ts';
+import type { BuildOptions, CacheEventInput, CacheStatus, ImageCache, Tag } from '../caches/index.ts';
 import type { Digest } from '../lib/digest.ts';
+import type { AccountStore, RamStore } from './account-ports.ts';
+
+export type * from './account-ports.ts';
 
 /** Everything Larder remembers, and its queue. `test/contract/store.ts` is the contract of every adapter. */
 export type Store = {
   accounts: AccountStore;
+  ram: RamStore;
   nonces: NonceStore;
+  tokens: ClientTokenStore;
   caches: CacheStore;
   builds: BuildQueue;
   layers: LayerStore;
@@ -13,55 +18,141 @@ export type Store = {
   close(): Promise<void>;
 };
 
-export type AccessKey = {
-  id: string;
-  accountId: string;
-  /** Sealed with the server's key; see accounts/. */
-  sealedSecret: string;
-  active: boolean;
-};
-
-export type AccountStore = {
-  /** Creates the account with its first key, in one transaction. */
-  createAccount(account: { id: string; name: string; createdAtMs: number }, key: AccessKey): Promise<void>;
-  findAccessKey(id: string): Promise<AccessKey | undefined>;
-  listAccessKeys(): Promise<AccessKey[]>;
-  /** Adds a key to an account, or replaces the secret of one that is there. */
-  putAccessKey(key: AccessKey): Promise<void>;
-};
-
 export type NonceStore = {
   /** True when the nonce is new; remembers it until `expiresAtMs`. */
   remember(accessKeyId: string, nonce: string, expiresAtMs: number, nowMs: number): Promise<boolean>;
 };
 
-export type CacheFilter = {
-  accountId: string;
-  regionId: string;
+/** Accounts and regions never see each other's caches. */
+export type CacheScope = { accountId: string; regionId: string };
+export type CacheKey = CacheScope & { id: string };
+
+/** All that is given must hold. `image`: see `imageFilter` in caches/. */
+export type CacheFilter = CacheScope & {
   id?: string;
   name?: string;
+  snapshotId?: string;
+  resourceGroupId?: string;
+  image?: string;
+  tags?: readonly TagFilter[];
 };
+/** Without a value, any value will do. */
+export type TagFilter = { key: string; value?: string };
 
 /** Newest first, then by id. `after` is the position of the last cache of the page before. */
 export type CachePage = { limit: number; after?: { createdAtMs: number; id: string } };
 
+/** What is kept beside every cache so that lists needn't compute it; a text of another version is rendered anew when read. */
+export type CacheView = { version: number; render(cache: ImageCache): string };
+
+export type QueuedBuild = {
+  id: string;
+  options: BuildOptions;
+  /** The references to pull; those of the cache when absent. */
+  images?: readonly string[];
+};
+
+/** A cache as it is to be, and the build that it needs. */
+export type CacheChange = { cache: ImageCache; build?: QueuedBuild };
+
+/** What a call with a ClientToken must do beside its change, in the same transaction. */
+export type Completion = { token?: HeldToken };
+
 export type CacheStore = {
-  /** Cache row, its first events and its queued build, in one transaction. */
-  create(cache: ImageCache, build: { id: string; options: BuildOptions }): Promise<void>;
+  /**
+   * Cache row, its first events and its queued build, in one transaction. Where the region would then hold more than
+   * `maxCaches`, the least recently used caches with the strategy LRU are eliminated; throws `store.quota-exceeded` when
+   * there are too few.
+   */
+  create(
+    cache: ImageCache,
+    build: QueuedBuild,
+    conditions?: Completion & { maxCaches?: number },
+  ): Promise<{ eliminated: string[] }>;
   find(filter: CacheFilter, page: CachePage): Promise<{ caches: ImageCache[]; total: number }>;
+  /** Like `find`, with each cache as its CacheView made it. */
+  views(
+    filter: CacheFilter,
+    page: CachePage,
+  ): Promise<{ views: { id: string; createdAtMs: number; json: string }[]; total: number }>;
+  /** Those of the caches that are there, in no order. */
+  byIds(scope: CacheScope, ids: readonly string[]): Promise<ImageCache[]>;
+  /**
+   * Changes caches by a pure rule, all or none, in one transaction; undefined leaves a cache as it is, and what the rule
+   * throws is thrown. Throws `store.not-found` (facts: id).
+   */
+  change(
+    scope: CacheScope,
+    ids: readonly string[],
+    decide: (cache: ImageCache) => CacheChange | undefined,
+    options: Completion & { nowMs: number },
+  ): Promise<void>;
+  /** Records that caches were matched; may be forgotten in a power cut. */
+  touch(scope: CacheScope, ids: readonly string[], matchedAtMs: number): Promise<void>;
   /** Removes the cache in any state with its build, events, progress and layer references; false when there is none. */
-  delete(key: { accountId: string; regionId: string; id: string }): Promise<boolean>;
+  delete(key: CacheKey, completion?: Completion): Promise<boolean>;
+  /** Tags of the caches that a filter lets through, by id of the cache, then by key. `after` is the last one before. */
+  tags(filter: TagListFilter, page: { limit: number; after?: { id: string; key: string } }): Promise<TagOfCache[]>;
   /** Snapshot ids that some cache names, or that a build not yet ended will name (snapshotIdOf in caches/). */
   snapshotIds(): Promise<Set<string>>;
   /** Caches of all accounts whose time has passed, the longest expired first. */
   expired(nowMs: number, limit: number): Promise<ImageCache[]>;
   /** Deletes the cache like `delete` if it is still expired; false when it is not, or is gone. */
   deleteExpired(id: string, nowMs: number): Promise<boolean>;
+  /** The regions in which an account has caches. */
+  regions(accountId: string): Promise<string[]>;
+  count(scope: CacheScope): Promise<number>;
+  feed: CacheFeed;
+};
+
+export type TagListFilter = CacheScope & { ids?: readonly string[]; tags?: readonly TagFilter[] };
+export type TagOfCache = { id: string; tag: Tag };
+
+/** What changed in a region, for readers that keep an index of their own. */
+export type CacheFeed = {
+  /** Grows with every change of a cache of the region; 0 when there never was one. */
+  revision(accountId: string, regionId: string): Promise<number>;
+  /**
+   * What changed after revision `after`, at most `limit` caches, in the order of revisions; complete up to `revision`.
+   * `began` is the region's revision when the reader began from nothing, with `after` 0: earlier removals don't concern
+   * it. `reset`: the reader is too far behind and must begin again.
+   */
+  changes(
+    scope: CacheScope,
+    position: { after: number; began: number; limit: number },
+  ): Promise<{
+    entries: FeedEntry[];
+    removed: { id: string; revision: number }[];
+    revision: number;
+    reset: boolean;
+  }>;
+};
+
+export type FeedEntry = Pick<ImageCache, 'id' | 'status' | 'images' | 'sizeGib' | 'createdAtMs'> & { revision: number };
+
+export type TokenKey = { accountId: string; regionId: string; action: string; token: string };
+/** A claimed token with the result that its call is about to have. */
+export type HeldToken = { key: TokenKey; owner: string; result: string };
+
+/** ClientToken: the same call made again gets the result of the first. */
+export type ClientTokenStore = {
+  /**
+   * `claimed`: make the call, then complete the token in the transaction of its change (or release it). `done`: answer the
+   * result. `running`: the first call has not ended and its lease has not lapsed. `mismatch`: it had other parameters.
+   */
+  claim(
+    key: TokenKey,
+    call: { fingerprint: string; owner: string; nowMs: number; leaseMs: number; ttlMs: number },
+  ): Promise<{ state: 'claimed' } | { state: 'running' } | { state: 'mismatch' } | { state: 'done'; result: string }>;
+  /** Forgets a token whose call failed. */
+  release(key: TokenKey, owner: string): Promise<void>;
 };
 
 export type ClaimedBuild = {
   id: string;
   cache: ImageCache;
+  /** The references to pull; while a cache is updated, it still shows those that it holds. */
+  images: readonly string[];
   options: BuildOptions;
   /** How often it was claimed, this time included. */
   attempt: number;
@@ -106,7 +197,8 @@ export type BuildQueue = {
   finish(id: string, owner: string, result: BuildResult, nowMs: number): Promise<boolean>;
   /** Gives the lease back so that another worker, or the next start, goes on at once; the attempt does not count. */
   release(id: string, owner: string): Promise<void>;
-  progress(imageCacheId: string): Promise<LayerProgress[]>;
+  /** The references that are pulled for a cache, and the bytes of their layers; empty when nothing is under way. */
+  progress(imageCacheId: string): Promise<{ images: readonly string[]; layers: LayerProgress[] }>;
 };
 
 export type BuildResult =

@@ -1,18 +1,23 @@
 import type { CacheStatus } from '../caches/index.ts';
 import type { Digest } from '../lib/digest.ts';
+import type { AccountSchema } from './account-schema.ts';
 
 /**
  * The tables as Kysely sees them; migrations/ makes them. Times are ms since 1970, flags 0 or 1.
  * What is only ever read and written whole (images, tags, events, progress) is JSON text in its owner's row: a page of caches
  * is one query. Nothing asks the database to look inside, so that any SQL database will do.
  */
-export type Schema = {
-  accounts: { id: string; name: string; created_at_ms: number };
-  access_keys: { id: string; account_id: string; sealed_secret: string; active: number };
+export type Schema = AccountSchema & {
   nonces: { access_key_id: string; nonce: string; expires_at_ms: number };
   image_caches: ImageCacheRow;
-  /** How many caches an account has in a region: pages give the total, and counting 100,000 rows takes milliseconds. */
-  image_cache_counts: { account_id: string; region_id: string; caches: number };
+  image_cache_counts: ImageCacheCountRow;
+  /** The references of each cache, taken apart, to be found by. */
+  image_cache_images: CacheScopeColumns & { leaf: string; repository: string; reference: string };
+  /** The tags of each cache, to be found by and listed. */
+  image_cache_tags: CacheScopeColumns & { key: string; value: string };
+  /** Caches that are gone, for readers that keep an index of their own. */
+  image_cache_removals: { account_id: string; region_id: string; revision: number; id: string };
+  client_tokens: ClientTokenRow;
   builds: BuildRow;
   /** The snapshot that a cache has, and the one that its build is making. */
   snapshots: { id: string; image_cache_id: string };
@@ -37,12 +42,48 @@ export type ImageCacheRow = {
   snapshot_id: string | null;
   resource_group_id: string;
   elimination_strategy: '' | 'LRU';
+  /** When it was last matched, or else created: the least recently used is eliminated first. */
+  last_used_at_ms: number;
+  /** JSON: RegistryOptions */
+  registries: string;
   /** JSON: string[] */
   images: string;
   /** JSON: Tag[] */
   tags: string;
   /** JSON: CacheEvent[] */
   events: string;
+  /** That of the region when the row was last changed. */
+  revision: number;
+  /** What CacheView made of it, so that a page of caches is read and not computed; of another version it is stale. */
+  view_version: number;
+  view: string;
+};
+
+export type ImageCacheCountRow = {
+  account_id: string;
+  region_id: string;
+  /** How many caches an account has in a region: pages give the total, and counting 100,000 rows takes milliseconds. */
+  caches: number;
+  /** Grows with every change of a cache of the region. */
+  revision: number;
+  /** Removals up to this revision are forgotten. */
+  removals_floor: number;
+};
+
+type CacheScopeColumns = { image_cache_id: string; account_id: string; region_id: string };
+
+export type ClientTokenRow = {
+  account_id: string;
+  region_id: string;
+  action: string;
+  token: string;
+  /** Of the parameters of the call. */
+  fingerprint: string;
+  /** Null while the first call runs. */
+  result: string | null;
+  owner: string;
+  lease_until_ms: number;
+  expires_at_ms: number;
 };
 
 /** Work to be done; the row goes when the build ends, and its credentials with it. */
@@ -54,7 +95,9 @@ export type BuildRow = {
   attempt: number;
   lease_owner: string | null;
   lease_until_ms: number | null;
-  /** JSON: BuildOptions without the credentials */
+  /** JSON: string[], the references to pull */
+  images: string;
+  /** JSON: RegistryOptions */
   options: string;
   /** JSON: RegistryCredential[], sealed */
   sealed_credentials: string;

@@ -20,7 +20,7 @@ export function describeBuildContract(name: string, open: () => Promise<Store>):
       const second = await create(store, { createdAtMs: 20 });
       const first = await create(store, { createdAtMs: 10 });
       const build = await store.builds.claim('a', 100, LEASE_MS);
-      assert.deepEqual(build, { id: first.containerGroupId, cache: first, options, attempt: 1 });
+      assert.deepEqual(build, { id: first.containerGroupId, cache: first, images: first.images, options, attempt: 1 });
       assert.equal((await store.builds.claim('b', 100, LEASE_MS))?.id, second.containerGroupId);
       assert.equal(await store.builds.claim('c', 100, LEASE_MS), undefined);
     });
@@ -80,7 +80,7 @@ export function describeBuildContract(name: string, open: () => Promise<Store>):
         await store.builds.update(id, 'a', { progressPercent: 50, layers: [layer], events: [event, event] }, 5),
         true,
       );
-      assert.deepEqual(await store.builds.progress(cache.id), [layer]);
+      assert.deepEqual((await store.builds.progress(cache.id)).layers, [layer]);
       await store.builds.update(id, 'a', { progressPercent: 40, status: 'Ready' }, 6);
       const pulling = await read(store, cache);
       assert.deepEqual([pulling?.status, pulling?.progressPercent], ['Preparing', 50]);
@@ -118,7 +118,7 @@ export function describeBuildContract(name: string, open: () => Promise<Store>):
         [ready?.status, ready?.progressPercent, ready?.snapshotId],
         ['Ready', 100, snapshotIdOf(cache.containerGroupId)],
       );
-      assert.deepEqual(await store.builds.progress(cache.id), []);
+      assert.deepEqual((await store.builds.progress(cache.id)).layers, []);
       assert.equal(await store.builds.renew(cache.containerGroupId, 'a', 9000), false);
       assert.equal(await store.builds.claim('b', 9000, LEASE_MS), undefined);
       assert.deepEqual(await store.layers.listUnreferenced(), []);

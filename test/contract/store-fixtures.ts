@@ -30,6 +30,7 @@ export function newCache(change: Partial<ImageCache> = {}): ImageCache {
     containerGroupId: newId('eci', randomBytes),
     resourceGroupId: 'rg-default',
     eliminationStrategy: '',
+    registries: { plainHttpRegistries: ['localhost:5000'], insecureRegistries: [] },
     tags: [{ key: 'k', value: '' }],
     events: [],
     ...change,

@@ -2,11 +2,13 @@ import { type Kysely, type SchemaModule, sql } from 'kysely';
 import { LarderError } from '../../lib/errors.ts';
 import type { Schema } from '../schema.ts';
 import { initial } from './0001-initial.ts';
+import { accounts } from './0002-accounts.ts';
+import { catalog } from './0003-catalog.ts';
 
-type Migration = (schema: SchemaModule) => Promise<void>;
+type Migration = (schema: SchemaModule, db: Kysely<Schema>) => Promise<void>;
 
 /** One step after the other, from an empty database to the present one; steps are only ever added at the end. */
-const MIGRATIONS: readonly Migration[] = [initial];
+const MIGRATIONS: readonly Migration[] = [initial, accounts, catalog];
 
 type Versions = { schema_version: { version: number } };
 
@@ -14,23 +16,23 @@ type Versions = { schema_version: { version: number } };
  * Brings the database to the present version, in one transaction. Throws `store.newer` when it was written by a later
  * version of Larder: this one would not keep the promises of that one.
  */
-export async function migrate(database: Kysely<Schema>, migrations = MIGRATIONS): Promise<void> {
-  const db = database.withTables<Versions>();
+export async function migrate(db: Kysely<Schema>, migrations = MIGRATIONS): Promise<void> {
   await db.transaction().execute(async (trx) => {
+    const versions = trx.withTables<Versions>();
     await trx.schema
       .createTable('schema_version')
       .ifNotExists()
       .addColumn('version', 'integer', (column) => column.notNull())
       .execute();
-    const row = await trx.selectFrom('schema_version').select('version').executeTakeFirst();
+    const row = await versions.selectFrom('schema_version').select('version').executeTakeFirst();
     const version = row?.version ?? 0;
     if (version > migrations.length) {
       const message = `the database has version ${version} and this program knows ${migrations.length}: start the newer Larder`;
       throw new LarderError('store.newer', message, { facts: { database: version, program: migrations.length } });
     }
     if (version === migrations.length) return;
-    for (const migration of migrations.slice(version)) await migration(trx.schema);
+    for (const migration of migrations.slice(version)) await migration(trx.schema, trx);
     await sql`delete from schema_version`.execute(trx);
-    await trx.insertInto('schema_version').values({ version: migrations.length }).execute();
+    await versions.insertInto('schema_version').values({ version: migrations.length }).execute();
   });
 }

@@ -1,0 +1,94 @@
+import { type ExpressionBuilder, type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
+import { imageFilter } from '../caches/index.ts';
+import type { CacheFilter, CachePage, TagFilter } from './ports.ts';
+import type { Schema } from './schema.ts';
+
+/** The caches that a filter lets through, in no order. */
+export function matching(db: Kysely<Schema>, filter: CacheFilter) {
+  const { accountId, regionId, id, name, snapshotId, resourceGroupId, image, tags = [] } = filter;
+  let query = db
+    .selectFrom('image_caches')
+    .where('image_caches.account_id', '=', accountId)
+    .where('image_caches.region_id', '=', regionId);
+  if (id !== undefined) query = query.where('image_caches.id', '=', id);
+  if (name !== undefined) query = query.where('name', '=', name);
+  if (snapshotId !== undefined) query = query.where('snapshot_id', '=', snapshotId);
+  if (resourceGroupId !== undefined) query = query.where('resource_group_id', '=', resourceGroupId);
+  if (image !== undefined) query = query.where((eb) => eb('image_caches.id', 'in', withImage(eb, filter, image)));
+  for (const tag of tags) query = query.where((eb) => eb('image_caches.id', 'in', withTag(eb, filter, tag)));
+  return query;
+}
+
+/** A page of them: newest first, then by id. */
+export function pageOf<Row>(
+  query: SelectQueryBuilder<Schema, 'image_caches', Row>,
+  { limit, after }: CachePage,
+): SelectQueryBuilder<Schema, 'image_caches', Row> {
+  const ordered = query.orderBy('created_at_ms', 'desc').orderBy('id').limit(limit);
+  if (after === undefined) return ordered;
+  return (
+    ordered
+      // Implied by what follows; it alone lets the database start reading the index here.
+      .where('created_at_ms', '<=', after.createdAtMs)
+      .where((eb) =>
+        eb.or([
+          eb('created_at_ms', '<', after.createdAtMs),
+          eb.and([eb('created_at_ms', '=', after.createdAtMs), eb('image_caches.id', '>', after.id)]),
+        ]),
+      )
+  );
+}
+
+/** How many there are; without a filter that is kept with the region. */
+export async function countOf(db: Kysely<Schema>, filter: CacheFilter): Promise<number> {
+  const { accountId, regionId, tags, ...others } = filter;
+  if ((tags ?? []).length === 0 && Object.values(others).every((value) => value === undefined)) {
+    const row = await db
+      .selectFrom('image_cache_counts')
+      .select('caches')
+      .where('account_id', '=', accountId)
+      .where('region_id', '=', regionId)
+      .executeTakeFirst();
+    return row?.caches ?? 0;
+  }
+  const { count } = await matching(db, filter)
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
+type Scope = Pick<CacheFilter, 'accountId' | 'regionId'>;
+
+/** Ids of the caches with a matching image; the leaf leads through the index, the rest is the rule of `matchesImage`. */
+function withImage(eb: ExpressionBuilder<Schema, 'image_caches'>, { accountId, regionId }: Scope, image: string) {
+  const { text, pathEnd, leaf } = imageFilter(image);
+  return eb
+    .selectFrom('image_cache_images')
+    .select('image_cache_id')
+    .where('image_cache_images.account_id', '=', accountId)
+    .where('image_cache_images.region_id', '=', regionId)
+    .where('leaf', '=', leaf)
+    .where((row) =>
+      row.or([
+        row('reference', '=', text),
+        row('repository', '=', text),
+        endsWith(sql.ref('reference'), pathEnd),
+        endsWith(sql.ref('repository'), pathEnd),
+      ]),
+    );
+}
+
+/** Every database has `substr`; `like` would ignore case in some. */
+function endsWith(column: RawBuilder<unknown>, end: string): RawBuilder<boolean> {
+  return sql<boolean>`substr(${column}, length(${column}) - length(${end}) + 1) = ${end}`;
+}
+
+function withTag(eb: ExpressionBuilder<Schema, 'image_caches'>, { accountId, regionId }: Scope, tag: TagFilter) {
+  const query = eb
+    .selectFrom('image_cache_tags')
+    .select('image_cache_id')
+    .where('image_cache_tags.account_id', '=', accountId)
+    .where('image_cache_tags.region_id', '=', regionId)
+    .where('key', '=', tag.key);
+  return tag.value === undefined ? query : query.where('value', '=', tag.value);
+}

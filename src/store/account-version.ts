@@ -1,0 +1,55 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Kysely } from 'kysely';
+import type { Schema } from './schema.ts';
+
+export type AccountVersion = {
+  /** See AccountStore.version. */
+  current(): number | Promise<number>;
+  /** Runs a change of accounts in a transaction that also raises the version. */
+  change<T>(action: (trx: Kysely<Schema>) => Promise<T>): Promise<T>;
+};
+
+/**
+ * The version is a row, so that it tells changes of accounts from all others. `foreignCommits` says cheaply whether it is
+ * worth reading again: a number that changes whenever another connection or process committed anything.
+ */
+export function createAccountVersion(db: Kysely<Schema>, foreignCommits: () => number): AccountVersion {
+  let known: { version: number; commits: number } | undefined;
+  let ownChanges = 0;
+
+  async function read(commits: number): Promise<number> {
+    const changesBefore = ownChanges;
+    const { version } = await db.selectFrom('account_version').select('version').executeTakeFirstOrThrow();
+    if (ownChanges === changesBefore) known = { version, commits };
+    return version;
+  }
+
+  return {
+    current() {
+      const commits = foreignCommits();
+      return known?.commits === commits ? known.version : read(commits);
+    },
+
+    async change(action) {
+      try {
+        return await db.transaction().execute(async (trx) => {
+          const result = await action(trx);
+          await trx
+            .updateTable('account_version')
+            .set((eb) => ({ version: eb('version', '+', 1) }))
+            .execute();
+          return result;
+        });
+      } finally {
+        ownChanges++;
+        known = undefined;
+      }
+    },
+  };
+}
+
+/** SQLite counts the commits of others: https://sqlite.org/pragma.html#pragma_data_version. */
+export function sqliteForeignCommits(database: DatabaseSync): () => number {
+  const statement = database.prepare('pragma data_version');
+  return () => Number(statement.get()?.data_version);
+}

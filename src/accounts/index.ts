@@ -1,3 +1,10 @@
 export { type AccessKeyPair, newAccessKeyPair, parseAccessKeyPair } from './access-key.ts';
 export { ACCOUNT_STATES, type AccountState, isAccountState } from './account-state.ts';
+export { normaliseConditionKey } from './condition-keys.ts';
+export * from './evaluate.ts';
+export * from './identity.ts';
+export { type IpRange, ipInRange, parseIpRange } from './ip-range.ts';
+export { MAX_SESSION_POLICY_CHARS, type Policy, parsePolicy, printPolicy } from './policy.ts';
 export { createSealer, SEAL_KEY_BYTES, type Sealer } from './seal.ts';
+export { SYSTEM_POLICIES } from './system-policies.ts';
+export * from './temporary-key.ts';

@@ -40,6 +40,14 @@ export type ActionContext = Caller & {
   readonly log: RpcLog;
   /** Address of the caller. */
   readonly peer: string;
+  /** `host:port` as the caller reached this server, and whether over TLS. */
+  readonly host: string;
+  readonly secure: boolean;
+  /**
+   * Throws `DryRunOperation` when the caller asked for a dry run. A handler that changes something calls it after all its
+   * checks, where throwing still leaves everything as it was.
+   */
+  beforeChange(): void;
 };
 
 /** A spec with its handler. */

@@ -285,8 +285,9 @@ test('handlers get typed parameters and what they need to know about the call', 
   const gateway = testGateway({ extra: [action], authorize });
   const response = await gateway.handle(v1Request({ Action: 'DeleteImageCache', ImageCacheId: 'imc-1' }), signal);
   assert.deepEqual(JSON.parse(response.body), { RequestId: REQUEST_ID });
-  const { log, ...context } = seen.context ?? assert.fail();
+  const { log, beforeChange, ...context } = seen.context ?? assert.fail();
   assert.ok(log);
+  assert.equal(beforeChange(), undefined);
   assert.deepEqual(context, {
     accountId: ACCOUNT_ID,
     accessKeyId: ACCESS_KEY_ID,
@@ -297,6 +298,8 @@ test('handlers get typed parameters and what they need to know about the call', 
     nowMs: NOW_MS,
     signal,
     peer: '127.0.0.1',
+    host: '127.0.0.1:4620',
+    secure: false,
   });
   assert.equal(seen.call?.resource, `acs:eci:cn-hangzhou:${ACCOUNT_ID}:imagecache/imc-1`);
   assert.deepEqual(gateway.finished, [
@@ -361,4 +364,35 @@ test('other paths are authenticated by V3 over their path; V1, which signs no pa
 test('two actions of one name are a mistake', () => {
   const action = defineAction({ name: 'A', summary: '', params: {}, run: async () => ({}) });
   assert.throws(() => actionTable([action, action]), TypeError);
+});
+
+test('a dry run passes every check, changes nothing, and says so by an error', async () => {
+  const changes: string[] = [];
+  const action = defineAction({
+    name: 'DeleteImageCache',
+    summary: 'Deletes.',
+    params: { ImageCacheId: { type: 'string', required: true, doc: 'Id.' } },
+    run: async (params, context) => {
+      context.beforeChange();
+      changes.push(params.ImageCacheId);
+      return {};
+    },
+  });
+  const guarded: string[] = [];
+  const guard = async ({ action: { name } }: AuthenticatedCall) => void guarded.push(name);
+  const gateway = testGateway({ extra: [action], guard });
+  let nonce = 0;
+  const answer = async (params: Record<string, string>) => {
+    const response = await gateway.handle(
+      v1Request({ Action: 'DeleteImageCache', SignatureNonce: `dry-${nonce++}`, ...params }),
+    );
+    return [response.status, JSON.parse(response.body).Code];
+  };
+  assert.deepEqual(await answer({ DryRun: 'true' }), [400, 'MissingImageCacheId']);
+  assert.deepEqual(guarded, [], 'the state of an account is not told before the parameters are good');
+  assert.deepEqual(await answer({ DryRun: 'yes', ImageCacheId: 'imc-1' }), [400, 'InvalidDryRun']);
+  assert.deepEqual(await answer({ DryRun: 'True', ImageCacheId: 'imc-1' }), [400, 'DryRunOperation']);
+  assert.deepEqual([changes, guarded], [[], ['DeleteImageCache']]);
+  assert.deepEqual(await answer({ DryRun: 'false', ImageCacheId: 'imc-1' }), [200, undefined]);
+  assert.deepEqual(changes, ['imc-1']);
 });

@@ -5,6 +5,7 @@ import type { Authenticate, Caller } from './authenticate.ts';
 import { detectScheme } from './credentials.ts';
 import { chooseFormat, defaultFormat } from './format.ts';
 import { type Parameters, readParameters } from './parameters.ts';
+import { parseParams } from './parse-params.ts';
 import { renderError, renderResult } from './render.ts';
 import { headerText, type RpcLog, type RpcRequest, type RpcResponse } from './types.ts';
 
@@ -37,6 +38,8 @@ export type RpcHandlerOptions = {
   readonly authenticate: Authenticate;
   /** Throws 403 `NoPermission` or another refusal. */
   readonly authorize?: (call: AuthenticatedCall) => Promise<void>;
+  /** After the parameters were found good, before the handler runs: the state of the account. */
+  readonly guard?: (call: AuthenticatedCall) => Promise<void>;
   /** Flow control: throws `Throttling.User` with a retryAfterMs. */
   readonly admit?: (call: AuthenticatedCall) => Promise<void>;
   readonly clock: Clock;
@@ -51,6 +54,8 @@ export type RpcHandler = (request: RpcRequest, signal?: AbortSignal) => Promise<
 
 /** Unknown versions that get a warning of their own; a caller must not be able to fill the log or our memory. */
 const MAX_VERSION_WARNINGS = 20;
+/** Taken by every action, and in the vendor's table of errors, though not among its parameters. */
+const DRY_RUN = { DryRun: { type: 'boolean', default: false, doc: 'Checks everything and changes nothing.' } } as const;
 const VERSION = /^\d{4}-\d\d-\d\d$/;
 
 /**
@@ -58,7 +63,7 @@ const VERSION = /^\d{4}-\d\d-\d\d$/;
  * come in the vendor's order, which clients can tell from the error they get.
  */
 export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
-  const { actions, authenticate, authorize, admit, clock, newRequestId, log } = options;
+  const { actions, authenticate, authorize, admit, guard, clock, newRequestId, log } = options;
   const warnedVersions = new Set<string>();
 
   return async (request, signal = new AbortController().signal) => {
@@ -80,10 +85,24 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       await authorize?.(call);
       await admit?.(call);
       const run = action.prepare(parameters.all);
+      const dryRun = parameters.all.has('DryRun') && parseParams(DRY_RUN, parameters.all).DryRun;
+      await guard?.(call);
       const { regionId } = call;
-      const { peer } = request;
-      const context = { ...caller, action: action.name, requestId, regionId, nowMs: startMs, signal, log, peer };
+      const context = {
+        ...caller,
+        action: action.name,
+        requestId,
+        regionId,
+        nowMs: startMs,
+        signal,
+        log,
+        peer: request.peer,
+        host: headerText(request.headers, 'host') ?? '',
+        secure: request.secure ?? false,
+        beforeChange: () => endDryRun(dryRun),
+      };
       const result = await run(context);
+      endDryRun(dryRun);
       response = renderResult(result, { action: action.name, format, requestId });
     } catch (thrown) {
       const error = toApiError(thrown, { requestId, action: action?.name, signal });
@@ -151,6 +170,11 @@ function describeCall(facts: Omit<AuthenticatedCall, 'regionId' | 'resource'>): 
   const regionId = parameters.get('RegionId') ?? '';
   const relative = (action.ramResource ?? '*').replace(/\{(\w+)\}/g, (_, name: string) => parameters.get(name) || '*');
   return { ...facts, regionId, resource: `acs:eci:${regionId || '*'}:${caller.accountId}:${relative}` };
+}
+
+/** A dry run that got this far passed every check; the vendor reports that as an error. */
+function endDryRun(dryRun: boolean): void {
+  if (dryRun) throw apiError('DryRunOperation');
 }
 
 /** The domain the caller named, without the port. */

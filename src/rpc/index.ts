@@ -8,6 +8,7 @@ export { type Parameters, type RequestParameters, readParameters } from './param
 export { parseParams } from './parse-params.ts';
 export { percentEncode } from './percent.ts';
 export type { AccessKeyFacts, Authenticator, Principal } from './ports.ts';
+export { RawJson, rawJson } from './raw-json.ts';
 export { type Format, renderError, renderResult } from './render.ts';
 export { canonicalParameters, signV1, stringToSignV1, verifyV1 } from './signature-v1.ts';
 export {

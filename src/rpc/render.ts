@@ -1,6 +1,7 @@
 import type { ApiError } from './api-error.ts';
+import { RawJson } from './raw-json.ts';
 import type { RpcResponse } from './types.ts';
-import { type ResultObject, toXml } from './xml.ts';
+import { type ResultObject, type ResultValue, toXml } from './xml.ts';
 
 export type Format = 'JSON' | 'XML';
 
@@ -51,6 +52,23 @@ function respond(
       'access-control-allow-origin': '*',
       'access-control-expose-headers': '*',
     },
-    body: format === 'JSON' ? JSON.stringify(value) : toXml(root, value),
+    body: format === 'JSON' ? toJson(value) : toXml(root, value),
   };
+}
+
+/** JSON.stringify, with the texts of RawJson at top level, or in a list there, put in as they are. */
+function toJson(value: ResultObject): string {
+  const fields = Object.entries(value).flatMap(([name, field]) => {
+    const text = fieldJson(field);
+    return text === undefined ? [] : `${JSON.stringify(name)}:${text}`;
+  });
+  return `{${fields.join(',')}}`;
+}
+
+function fieldJson(field: ResultValue): string | undefined {
+  if (field instanceof RawJson) return field.json;
+  if (Array.isArray(field) && field.length > 0 && field.every((item) => item instanceof RawJson)) {
+    return `[${field.map((item) => item.json).join(',')}]`;
+  }
+  return JSON.stringify(field);
 }

@@ -1,3 +1,5 @@
+import type { RawJson } from './raw-json.ts';
+
 /**
  * What an action takes and gives, as data. Parsing, documentation, command-line flags and conformance tests are all made
  * from it. Names are the wire's.
@@ -94,7 +96,7 @@ type FieldValue<Spec extends ResultSpec> = Spec extends { readonly type: 'string
       : Spec extends StringListField
         ? readonly string[]
         : Spec extends { readonly type: 'objects'; readonly fields: infer Fields extends ResultSpecs }
-          ? readonly ResultValues<Fields>[]
+          ? readonly (ResultValues<Fields> | RawJson)[]
           : Spec extends { readonly fields: infer Fields extends ResultSpecs }
             ? ResultValues<Fields>
             : never;

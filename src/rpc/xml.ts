@@ -1,5 +1,7 @@
+import { RawJson } from './raw-json.ts';
+
 /** A result before it is rendered; what is undefined is left out. */
-export type ResultValue = string | number | boolean | undefined | readonly ResultValue[] | ResultObject;
+export type ResultValue = string | number | boolean | undefined | readonly ResultValue[] | ResultObject | RawJson;
 export type ResultObject = { readonly [name: string]: ResultValue };
 
 /** What XML 1.0 can't hold even escaped: control characters, lone surrogates, U+FFFE and U+FFFF. */
@@ -30,6 +32,7 @@ export function escapeXml(text: string): string {
 function element(name: string, value: ResultValue): string {
   if (value === undefined) return '';
   if (typeof value !== 'object') return `<${name}>${escapeXml(String(value))}</${name}>`;
+  if (value instanceof RawJson) return element(name, value.toJSON());
   if (isList(value)) return value.map((item) => element(name, item)).join('');
   const children = Object.entries(value).map(([child, item]) => element(child, item));
   return `<${name}>${children.join('')}</${name}>`;

@@ -8,6 +8,9 @@ const ID_DIGITS = 18;
 const FIRST_DIGIT: Readonly<Record<IdentityType, string>> = { user: '2', role: '3' };
 const ACCOUNT_ID_DIGITS = 16;
 
+/** The resource group of what was put into none; every account has it. */
+export const DEFAULT_RESOURCE_GROUP_ID = 'rg-default';
+
 /** Names as RAM has them; a resource group's, an account's and a session's have the same form here. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/;
 const POLICY_NAME = /^[A-Za-z0-9-]{1,128}$/;

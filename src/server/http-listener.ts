@@ -1,7 +1,6 @@
 import fastify, { type FastifyInstance } from 'fastify';
-import type { Authenticate, RpcHandler } from '../rpc/index.ts';
-import type { Store } from '../store/index.ts';
-import { addEventRoute } from './event-route.ts';
+import type { RpcHandler } from '../rpc/index.ts';
+import { addEventRoute, type EventServices } from './event-route.ts';
 import { toRpcRequest } from './rpc-request.ts';
 import { VERSION } from './version.ts';
 
@@ -13,7 +12,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** As the vendor's gateway says in its Keep-Alive header. */
 const KEEP_ALIVE_MS = 25_000;
 
-export type HttpServices = { rpc: RpcHandler; authenticate: Authenticate; store: Store; stopping: AbortSignal };
+export type HttpServices = EventServices & { rpc: RpcHandler };
 
 /** The HTTP side of the service: RPC on `/`, the event stream, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {

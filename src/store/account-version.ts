@@ -4,7 +4,7 @@ import type { Schema } from './schema.ts';
 
 export type AccountVersion = {
   /** See AccountStore.version. */
-  current(): number | Promise<number>;
+  current: () => number | Promise<number>;
   /** Runs a change of accounts in a transaction that also raises the version. */
   change<T>(action: (trx: Kysely<Schema>) => Promise<T>): Promise<T>;
 };

@@ -1,62 +1,11 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { createSealer, SEAL_KEY_BYTES } from '../accounts/index.ts';
-import { systemClock } from '../lib/clock.ts';
-import { flattenParameters, type ResultObject, type WireValue } from '../rpc/index.ts';
-import { openSqliteStore } from '../store/index.ts';
-import { createActions } from './index.ts';
+import { test } from 'node:test';
+import { openApi } from '../../test/support/open-api.ts';
 
-type Call = (action: string, params: { readonly [name: string]: WireValue }) => Promise<ResultObject>;
-
-/** The actions over a real store, called as the pipeline calls them once a request is authenticated. */
-async function openApi(t: TestContext): Promise<{ call: Call; wakes: () => number }> {
-  const directory = await mkdtemp(join(tmpdir(), 'larder-api-'));
-  const seal = createSealer(randomBytes(SEAL_KEY_BYTES), 'test', randomBytes);
-  const store = await openSqliteStore({ path: join(directory, 'larder.db'), seal });
-  t.after(async () => {
-    await store.close();
-    await rm(directory, { recursive: true, force: true });
-  });
-  let wakes = 0;
-  const actions = createActions({
-    store,
-    clock: systemClock,
-    randomBytes,
-    minImageCacheSizeGib: 20,
-    wakeWorker: () => wakes++,
-  });
-  const log = { warn() {}, error() {} };
-  const call: Call = async (name, params) => {
-    const action = actions.get(name);
-    assert.ok(action);
-    const run = action.prepare(new Map(flattenParameters({ RegionId: 'r-1', ...params })));
-    return run({
-      accountId: '1',
-      accessKeyId: 'k',
-      principal: { type: 'Account', id: '1' },
-      action: name,
-      requestId: 'R',
-      regionId: 'r-1',
-      nowMs: Date.now(),
-      signal: new AbortController().signal,
-      log,
-      peer: '127.0.0.1',
-    });
-  };
-  return { call, wakes: () => wakes };
-}
-
-function text(value: ResultObject[string]): string {
-  assert.ok(typeof value === 'string');
-  return value;
-}
+const DAY_MS = 86_400_000;
 
 test('create answers at once with ids of the API, and describe shows the cache as it was asked for', async (t) => {
-  const { call, wakes } = await openApi(t);
+  const { call, wakes, cache: read } = await openApi(t);
   const created = await call('CreateImageCache', {
     ImageCacheName: 'web',
     Image: ['nginx', 'registry.example.com:5000/a/b:1'],
@@ -65,50 +14,46 @@ test('create answers at once with ids of the API, and describe shows the cache a
     Tag: [{ Key: 'env', Value: '' }],
     EliminationStrategy: 'LRU',
   });
-  assert.match(text(created.ImageCacheId), /^imc-[a-z0-9]{20}$/);
-  assert.match(text(created.ContainerGroupId), /^eci-[a-z0-9]{20}$/);
+  assert.match(created.ImageCacheId, /^imc-[a-z0-9]{20}$/);
+  assert.match(created.ContainerGroupId, /^eci-[a-z0-9]{20}$/);
   assert.equal(wakes(), 1);
-  const described = await call('DescribeImageCaches', { ImageCacheId: text(created.ImageCacheId) });
-  const [cache] = JSON.parse(JSON.stringify(described.ImageCaches));
+  const cache = await read(created.ImageCacheId);
   assert.deepEqual(cache.Images, ['nginx', 'registry.example.com:5000/a/b:1']);
   assert.deepEqual(cache.Tags, [{ Key: 'env', Value: '' }]);
   assert.deepEqual(
     [cache.Status, cache.Progress, cache.ImageCacheSize, cache.EliminationStrategy, cache.SnapshotId],
     ['Preparing', '0%', 20, 'LRU', undefined],
   );
-  assert.equal(Date.parse(cache.ExpireDateTime) - Date.parse(cache.CreationTime), 7 * 24 * 3_600_000);
-  assert.deepEqual([described.TotalCount, described.NextToken], [1, '']);
+  assert.equal(Date.parse(cache.ExpireDateTime) - Date.parse(cache.CreationTime), 7 * DAY_MS);
 });
 
 test('pages hold each cache once, newest first; unknown ids and names give empty lists', async (t) => {
-  const { call } = await openApi(t);
+  const { call, create } = await openApi(t);
   const ids: string[] = [];
-  for (let number = 0; number < 7; number++) {
-    ids.push(text((await call('CreateImageCache', { ImageCacheName: `n${number}`, Image: ['a'] })).ImageCacheId));
-  }
+  for (let number = 0; number < 7; number++) ids.push(await create({ ImageCacheName: `n${number}` }));
   const seen: string[] = [];
   for (let token: string | undefined = ''; token !== undefined; ) {
-    const page: ResultObject = await call('DescribeImageCaches', { Limit: 3, NextToken: token });
+    const page = await call('DescribeImageCaches', { Limit: 3, NextToken: token });
     assert.equal(page.TotalCount, 7);
-    for (const cache of JSON.parse(JSON.stringify(page.ImageCaches))) seen.push(cache.ImageCacheId);
-    token = text(page.NextToken) || undefined;
+    for (const cache of page.ImageCaches) seen.push(cache.ImageCacheId);
+    token = page.NextToken || undefined;
   }
   assert.deepEqual(seen.toSorted(), ids.toSorted());
   const named = await call('DescribeImageCaches', { ImageCacheName: 'n3' });
-  assert.equal(JSON.parse(JSON.stringify(named.ImageCaches))[0].ImageCacheId, ids[3]);
+  assert.equal(named.ImageCaches[0].ImageCacheId, ids[3]);
   for (const params of [{ ImageCacheId: 'imc-unknown' }, { ImageCacheName: 'n' }]) {
     assert.deepEqual((await call('DescribeImageCaches', params)).ImageCaches, []);
   }
 });
 
 test('delete removes a cache in any state, and says when there is none', async (t) => {
-  const { call } = await openApi(t);
-  const { ImageCacheId } = await call('CreateImageCache', { ImageCacheName: 'a', Image: ['a'] });
-  assert.deepEqual(await call('DeleteImageCache', { ImageCacheId: text(ImageCacheId) }), {});
-  await assert.rejects(call('DeleteImageCache', { ImageCacheId: text(ImageCacheId) }), {
-    code: 'InvalidParameter.NotFound',
-    status: 404,
-  });
+  const { call, create } = await openApi(t);
+  for (const end of ['Ready', 'Failed'] as const) {
+    const ImageCacheId = await create({}, end);
+    assert.deepEqual(await call('DeleteImageCache', { ImageCacheId }), { RequestId: 'R' });
+    const again = call('DeleteImageCache', { ImageCacheId });
+    await assert.rejects(again, { code: 'InvalidParameter.NotFound', status: 404 });
+  }
 });
 
 test('bad input is refused with the documented codes', async (t) => {
@@ -125,6 +70,9 @@ test('bad input is refused with the documented codes', async (t) => {
     [{ ...good, RetentionDays: 0 }, 'InvalidParameter.ValueExceeded'],
     [{ ...good, Tag: [{ Key: 'acs:x', Value: 'y' }] }, 'InvalidParameter'],
     [{ ...good, ImageRegistryCredential: [{ Server: 'r' }] }, 'MissingImageRegistryCredential.1.UserName'],
+    [{ ...good, VSwitchId: Array.from({ length: 11 }, () => 'vsw-1').join(',') }, 'InvalidParameter.LengthExceeded'],
+    [{ ...good, AcrRegistryInfo: [{ InstanceId: 'cri-unknown' }] }, 'InvalidParameter.NotFound'],
+    [{ ...good, OsType: 'Windows' }, 'InvalidParameter'],
   ];
   for (const [params, code] of rows) {
     await assert.rejects(call('CreateImageCache', { ...params }), (error: { code?: string }) => {
@@ -132,5 +80,228 @@ test('bad input is refused with the documented codes', async (t) => {
       return true;
     });
   }
-  await assert.rejects(call('DescribeImageCaches', { NextToken: 'junk' }), { code: 'InvalidParameter' });
+  for (const MatchImage of [[], ['a']]) {
+    await assert.rejects(call('DescribeImageCaches', { NextToken: 'junk', MatchImage }), { code: 'InvalidParameter' });
+  }
+});
+
+test('a login of the caller goes before that of the configuration for the same registry', async (t) => {
+  const acrInstances = new Map([
+    ['cri-1', { domains: ['a.example.com', 'b.example.com'], username: 'u', password: 'p' }],
+    ['cri-2', { domains: ['open.example.com'] }],
+  ]);
+  const { call, store } = await openApi(t, { acrInstances });
+  await call('CreateImageCache', {
+    ImageCacheName: 'acr',
+    Image: ['a.example.com/x:1'],
+    ImageRegistryCredential: [{ Server: 'a.example.com', UserName: 'mine', Password: 'own' }],
+    AcrRegistryInfo: [{ InstanceId: 'cri-1' }, { InstanceId: 'cri-2' }],
+    PlainHttpRegistry: '"x:5000",http://y',
+  });
+  const build = await store.builds.claim('w', Date.now(), 1000);
+  assert.deepEqual(
+    build?.options.credentials.map(({ server, username }) => [server, username]),
+    [
+      ['a.example.com', 'mine'],
+      ['a.example.com', 'u'],
+      ['b.example.com', 'u'],
+    ],
+  );
+  assert.deepEqual(build?.options.plainHttpRegistries, ['x:5000', 'y']);
+  const wrong = {
+    ImageCacheName: 'acr',
+    Image: ['a'],
+    AcrRegistryInfo: [{ InstanceId: 'cri-1', Domain: ['b.example.com,c'] }],
+  };
+  await assert.rejects(call('CreateImageCache', wrong), { code: 'InvalidParameter' });
+});
+
+test('update changes the description, or pulls again and keeps the old content until then', async (t) => {
+  const { call, create, cache, endBuilds, wakes } = await openApi(t);
+  const ImageCacheId = await create({ Image: ['a', 'b'] });
+  const before = await cache(ImageCacheId);
+  assert.deepEqual(await call('UpdateImageCache', { ImageCacheId, ImageCacheName: 'new', RetentionDays: 3 }), {
+    RequestId: 'R',
+  });
+  const described = await cache(ImageCacheId);
+  assert.deepEqual(
+    [described.ImageCacheName, described.Status, described.SnapshotId],
+    ['new', 'Ready', before.SnapshotId],
+  );
+  assert.equal(Date.parse(described.ExpireDateTime) - Date.parse(described.CreationTime), 3 * DAY_MS);
+  await assert.rejects(call('UpdateImageCache', { ImageCacheId, ImageCacheName: 'new' }), {
+    code: 'NoNeedUpdate',
+    status: 400,
+  });
+
+  for (const [end, status] of [
+    ['Failed', 'UpdateFailed'],
+    ['Ready', 'Ready'],
+  ] as const) {
+    const woken = wakes();
+    await call('UpdateImageCache', { ImageCacheId, Image: ['c'] });
+    assert.equal(wakes(), woken + 1);
+    const during = await cache(ImageCacheId);
+    assert.deepEqual([during.Status, during.Images, during.SnapshotId], ['Updating', ['a', 'b'], before.SnapshotId]);
+    assert.notEqual(during.ContainerGroupId, before.ContainerGroupId);
+    const wrong = { code: 'ImageCache.IncorrectStatus', status: 400 };
+    await assert.rejects(call('UpdateImageCache', { ImageCacheId, ImageCacheName: 'x' }), wrong);
+    await endBuilds(end);
+    const after = await cache(ImageCacheId);
+    assert.deepEqual([after.Status, after.Images], [status, end === 'Ready' ? ['c'] : ['a', 'b']]);
+    assert.equal(after.SnapshotId === before.SnapshotId, end === 'Failed');
+  }
+  await assert.rejects(call('UpdateImageCache', { ImageCacheId: 'imc-unknown', Image: ['a'] }), {
+    code: 'InvalidParameter.NotFound',
+  });
+  const failed = await create({}, 'Failed');
+  await assert.rejects(call('UpdateImageCache', { ImageCacheId: failed, Image: ['a'] }), {
+    code: 'ImageCache.IncorrectStatus',
+  });
+});
+
+test('a client token makes a call once', async (t) => {
+  const { call, create } = await openApi(t);
+  const params = { ImageCacheName: 'once', Image: ['a'], ClientToken: 'token' };
+  const first = await call('CreateImageCache', params);
+  assert.deepEqual(await call('CreateImageCache', params), first);
+  const secret = [{ Server: 'r', UserName: 'u', Password: 'changed' }];
+  for (const change of [{ ImageCacheName: 'twice' }, { ImageRegistryCredential: secret }]) {
+    await assert.rejects(call('CreateImageCache', { ...params, ...change }), {
+      code: 'IdempotentParameterMismatch',
+      status: 400,
+    });
+  }
+  const both = await Promise.allSettled([1, 2].map(() => call('CreateImageCache', { ...params, ClientToken: 'race' })));
+  const codes = both.map((one) => (one.status === 'fulfilled' ? 'done' : one.reason.code)).toSorted();
+  assert.ok(codes.includes('done') && ['LastTokenProcessing', 'done'].includes(codes[0] ?? ''), codes.join());
+  assert.equal((await call('DescribeImageCaches')).TotalCount, 2);
+
+  const ImageCacheId = await create({});
+  await call('DeleteImageCache', { ImageCacheId, ClientToken: 'd' });
+  await call('DeleteImageCache', { ImageCacheId, ClientToken: 'd' });
+  await assert.rejects(call('DeleteImageCache', { ImageCacheId: 'imc-unknown', ClientToken: 'e' }), {
+    code: 'InvalidParameter.NotFound',
+  });
+  const other = await create({});
+  await call('DeleteImageCache', { ImageCacheId: other, ClientToken: 'e' });
+});
+
+test('a dry run of every call that changes something changes nothing and leaves its token free', async (t) => {
+  const { dryRun, call, create, store } = await openApi(t, { maxImageCaches: async () => 1 });
+  const ResourceId = [await create({ EliminationStrategy: 'LRU', Tag: [{ Key: 'k', Value: 'v' }] })];
+  const [ImageCacheId] = ResourceId;
+  const before = await call('DescribeImageCaches');
+  const calls: [string, object][] = [
+    ['CreateImageCache', { ImageCacheName: 'x', Image: ['a'], ClientToken: 't' }],
+    ['UpdateImageCache', { ImageCacheId, Image: ['b'], ClientToken: 't' }],
+    ['DeleteImageCache', { ImageCacheId, ClientToken: 't' }],
+    ['TagResources', { ResourceType: 'ImageCache', ResourceId, Tag: [{ Key: 'new' }] }],
+    ['UntagResources', { ResourceType: 'ImageCache', ResourceId, TagKey: ['k'], ClientToken: 't' }],
+  ];
+  for (const [name, params] of calls)
+    await assert.rejects(dryRun(name, { ...params }), { code: 'DryRunOperation' }, name);
+  assert.deepEqual(await call('DescribeImageCaches'), before);
+  assert.equal(await store.builds.claim('w', Date.now(), 1000), undefined);
+  await call('UntagResources', { ResourceType: 'ImageCache', ResourceId, All: true, ClientToken: 't' });
+});
+
+test('quota: the least recently used make room, others are kept, ListUsage tells', async (t) => {
+  const { call, create } = await openApi(t, { maxImageCaches: async () => 2 });
+  const kept = await create({});
+  const evicted = await create({ EliminationStrategy: 'LRU' });
+  const fresh = await create({});
+  const { ImageCaches } = await call('DescribeImageCaches');
+  const ids = ImageCaches.map((cache: { ImageCacheId: string }) => cache.ImageCacheId);
+  assert.deepEqual(ids.toSorted(), [kept, fresh].toSorted());
+  assert.ok(!ids.includes(evicted));
+  const message = 'ImageCache quota exceeded.';
+  await assert.rejects(create({}), { code: 'QuotaExceeded', status: 403, message });
+  const { Attributes } = await call('ListUsage');
+  assert.deepEqual([Attributes.MaxImageCacheCount, Attributes.UsedImageCacheCount], [2, 2]);
+});
+
+test('tags are added, replaced, listed and removed; limits hold for all resources or none', async (t) => {
+  const { call, create, cache } = await openApi(t);
+  const ids = [await create({}), await create({ Tag: [{ Key: 'a', Value: 'old' }] })];
+  const type = { ResourceType: 'ImageCache' };
+  await call('TagResources', { ...type, ResourceId: ids, Tag: [{ Key: 'a', Value: '1' }, { Key: 'b' }] });
+  const all = await call('ListTagResources', { ...type, Limit: 3 });
+  assert.equal(all.TagResources.length, 3);
+  const rest = await call('ListTagResources', { ...type, NextToken: all.NextToken });
+  assert.deepEqual([rest.TagResources.length, rest.NextToken], [1, '']);
+  const found = await call('ListTagResources', {
+    ...type,
+    ResourceId: [ids[1] ?? ''],
+    Tag: [{ Key: 'a', Value: '1' }],
+  });
+  assert.deepEqual(found.TagResources[0], { ...type, ResourceId: ids[1], TagKey: 'a', TagValue: '1' });
+
+  const many = Array.from({ length: 19 }, (_, index) => ({ Key: `n${index}` }));
+  const tooMany = { code: 'NumberExceed.Tags', status: 400, message: 'The length of tags exceeded limit: 20.' };
+  await assert.rejects(call('TagResources', { ...type, ResourceId: ids, Tag: many }), tooMany);
+  const unknown = call('TagResources', { ...type, ResourceId: [...ids, 'imc-unknown'], Tag: [{ Key: 'c' }] });
+  await assert.rejects(unknown, { code: 'InvalidParameter.NotFound' });
+  await assert.rejects(call('TagResources', { ResourceType: 'DataCache', ResourceId: ids, Tag: many }), {
+    code: 'InvalidParameter',
+  });
+  await assert.rejects(call('UntagResources', { ...type, ResourceId: ids }), { code: 'MissingTagKey' });
+  assert.deepEqual((await cache(ids[0] ?? '')).Tags, [
+    { Key: 'a', Value: '1' },
+    { Key: 'b', Value: '' },
+  ]);
+
+  await call('UntagResources', { ...type, ResourceId: ids, TagKey: ['a', 'z'], All: true });
+  assert.deepEqual((await cache(ids[0] ?? '')).Tags, [{ Key: 'b', Value: '' }]);
+  await call('UntagResources', { ...type, ResourceId: ids, All: true });
+  assert.deepEqual((await call('ListTagResources', type)).TagResources, []);
+});
+
+test('matching finds Ready caches, best first, within the other filters, and marks the best as used', async (t) => {
+  const { call, create, cache } = await openApi(t);
+  const both = await create({ Image: ['nginx:1', 'redis:7'], ImageCacheSize: 30 });
+  const one = await create({ Image: ['docker.io/library/nginx:1'], ResourceGroupId: 'rg-one' });
+  const other = await create({ Image: ['nginx:2'] });
+  await create({ Image: ['nginx:1', 'redis:7'] }, 'Failed');
+  const match = async (params: object) => {
+    const answer = await call('DescribeImageCaches', { MatchImage: ['nginx:1', 'redis:7'], ...params });
+    return answer.ImageCaches.map((found: { ImageCacheId: string }) => found.ImageCacheId);
+  };
+  assert.deepEqual(await match({}), [both, one, other]);
+  assert.deepEqual(await match({ ImageFullMatch: true }), [both]);
+  assert.deepEqual(await match({ ImageMatchCountRequest: 1 }), [both, one]);
+  assert.deepEqual(await match({ ResourceGroupId: 'rg-one' }), [one]);
+  assert.deepEqual(await match({ MatchImage: ['unknown'] }), []);
+  const first = await call('DescribeImageCaches', { MatchImage: ['nginx:1'], Limit: 1 });
+  assert.deepEqual(await match({ MatchImage: ['nginx:1'], NextToken: first.NextToken }), [
+    first.ImageCaches[0].ImageCacheId === one ? both : one,
+    other,
+  ]);
+  assert.ok((await cache(both)).LastMatchedTime);
+  await call('DeleteImageCache', { ImageCacheId: both });
+  assert.deepEqual(await match({}), [one, other]);
+});
+
+test('regions and endpoints lead back to this server', async (t) => {
+  const { call } = await openApi(t);
+  const { Regions } = await call('DescribeRegions');
+  assert.deepEqual(
+    Regions.map((region: { RegionId: string; RegionEndpoint: string }) => [region.RegionId, region.RegionEndpoint]),
+    [['cn-hangzhou', '127.0.0.1:4620']],
+  );
+  const answer = await call('DescribeEndpoints', { Id: 'cn-beijing', ServiceCode: 'eci', Type: 'openAPI' });
+  assert.deepEqual(answer.Endpoints.Endpoint, [
+    {
+      Endpoint: '127.0.0.1:4620',
+      Id: 'cn-beijing',
+      Namespace: '',
+      SerivceCode: 'eci',
+      Type: 'openAPI',
+      Protocols: { Protocols: ['HTTP'] },
+    },
+  ]);
+  assert.equal(answer.Success, true);
+  await assert.rejects(call('DescribeEndpoints', { Id: 'cn-beijing', ServiceCode: 'ecs' }), {
+    code: 'InvalidParameter',
+  });
 });

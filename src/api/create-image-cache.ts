@@ -1,27 +1,25 @@
-import {
-  effectiveSizeGib,
-  expiry,
-  type ImageCache,
-  INITIAL_STATUS,
-  MAX_ACR_REGISTRIES,
-  MAX_CREDENTIALS,
-  MAX_IMAGES,
-  MAX_RETENTION_DAYS,
-  MAX_SIZE_GIB,
-  MIN_RETENTION_DAYS,
-  nameProblem,
-  tagsProblem,
-} from '../caches/index.ts';
-import { describeError } from '../lib/errors.ts';
+import { effectiveSizeGib, expiry, type ImageCache, INITIAL_STATUS, MAX_VSWITCHES } from '../caches/index.ts';
 import { newId } from '../lib/ids.ts';
-import { parseReference } from '../oci/index.ts';
 import { apiError, defineAction } from '../rpc/index.ts';
-import { CLIENT_TOKEN, REGION_ID, RESOURCE_GROUP_ID, TAGS } from './common-params.ts';
+import { ACR_REGISTRY_INFO, acrLogins } from './acr-registries.ts';
+import { checkImages, checkName, readLogins, readTags, registryList } from './checks.ts';
+import {
+  CLIENT_TOKEN,
+  COPY_COUNT,
+  ELIMINATION_STRATEGY,
+  ELSEWHERE,
+  IMAGE_CACHE_SIZE,
+  IMAGE_REGISTRY_CREDENTIAL,
+  IMAGES,
+  REGION_ID,
+  RESOURCE_GROUP_ID,
+  RETENTION_DAYS,
+  TAGS,
+} from './common-params.ts';
+import { runOnce } from './run-once.ts';
 import type { ApiServices } from './services.ts';
 
-const MAX_REFERENCE_LENGTH = 512;
 const DEFAULT_RESOURCE_GROUP = 'rg-default';
-const ELSEWHERE = 'Names something of the vendor’s cloud; accepted and without effect here.';
 
 /** CreateImageCache: records the cache and queues its build; answers at once (clients give up after 3 s). */
 export const createImageCache = (services: ApiServices) =>
@@ -30,83 +28,62 @@ export const createImageCache = (services: ApiServices) =>
     summary: 'Creates an image cache from 1 to 20 images.',
     ramAction: 'eci:CreateImageCache',
     ramResource: 'imagecache/*',
+    errors: [
+      'InvalidParameter',
+      'InvalidParameter.NotFound',
+      'QuotaExceeded',
+      'IdempotentParameterMismatch',
+      'LastTokenProcessing',
+    ],
     params: {
       RegionId: REGION_ID,
       ImageCacheName: { type: 'string', required: true, doc: 'Name; need not be unique.', example: 'testcache' },
-      Image: {
-        type: 'strings',
-        required: true,
-        maxItems: MAX_IMAGES,
-        maxLength: MAX_REFERENCE_LENGTH,
-        doc: 'References of the images, answered exactly as given.',
-      },
-      ImageCacheSize: {
-        type: 'integer',
-        min: 1,
-        max: MAX_SIZE_GIB,
-        doc: 'Size in GiB; smaller than the minimum is raised to it. Images that take more space fail the cache.',
-        example: '20',
-      },
-      RetentionDays: {
-        type: 'integer',
-        min: MIN_RETENTION_DAYS,
-        max: MAX_RETENTION_DAYS,
-        doc: 'Days from creation until the cache is deleted; for ever when absent.',
-      },
-      ImageRegistryCredential: {
-        type: 'objects',
-        maxItems: MAX_CREDENTIALS,
-        doc: 'Logins of registries.',
-        fields: {
-          Server: { type: 'string', required: true, maxLength: 255, doc: 'host or host:port, without a scheme.' },
-          UserName: { type: 'string', required: true, maxLength: 1024, doc: 'User name.' },
-          Password: { type: 'string', required: true, maxLength: 16_384, doc: 'Password or token.' },
-        },
-      },
+      Image: { ...IMAGES, required: true },
+      ImageCacheSize: IMAGE_CACHE_SIZE,
+      RetentionDays: RETENTION_DAYS,
+      ImageRegistryCredential: IMAGE_REGISTRY_CREDENTIAL,
+      AcrRegistryInfo: ACR_REGISTRY_INFO,
       PlainHttpRegistry: {
         type: 'string',
         maxLength: 4096,
         doc: 'Registries spoken to over http: host[:port], comma separated.',
+        example: '192.168.0.10:5000',
       },
       InsecureRegistry: {
         type: 'string',
         maxLength: 4096,
         doc: 'Registries whose certificate is not verified, comma separated.',
+        example: 'harbor.example.com',
       },
       Tag: TAGS,
       ResourceGroupId: RESOURCE_GROUP_ID,
-      EliminationStrategy: { type: 'string', values: ['LRU'], doc: 'LRU: may be removed when the quota is reached.' },
-      AutoMatchImageCache: { type: 'boolean', doc: 'Reuse of layers of other caches; always on here.' },
+      EliminationStrategy: ELIMINATION_STRATEGY,
       ClientToken: CLIENT_TOKEN,
+      AutoMatchImageCache: { type: 'boolean', ignored: true, doc: 'Reuse of layers of other caches; always on here.' },
       Flash: { type: 'boolean', ignored: true, doc: 'Instant cache; every cache is one here.' },
-      StandardCopyCount: { type: 'integer', min: 1, ignored: true, doc: ELSEWHERE },
-      FlashCopyCount: { type: 'integer', min: 1, ignored: true, doc: ELSEWHERE },
-      ZoneId: { type: 'string', ignored: true, doc: ELSEWHERE },
-      SecurityGroupId: { type: 'string', ignored: true, doc: ELSEWHERE },
-      VSwitchId: { type: 'string', ignored: true, doc: ELSEWHERE },
-      EipInstanceId: { type: 'string', ignored: true, doc: ELSEWHERE },
-      OsType: { type: 'string', values: ['Linux'], doc: 'Linux.' },
-      Annotations: { type: 'string', hidden: true, ignored: true, doc: ELSEWHERE },
-      AcrRegistryInfo: {
-        type: 'objects',
-        maxItems: MAX_ACR_REGISTRIES,
-        ignored: true,
-        doc: ELSEWHERE,
-        fields: { InstanceId: { type: 'string', doc: 'Instance of the vendor’s registry.' } },
-      },
+      StandardCopyCount: COPY_COUNT,
+      FlashCopyCount: COPY_COUNT,
+      OsType: { type: 'string', values: ['Linux'], doc: 'Operating system of the images.', default: 'Linux' },
+      ZoneId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
+      SecurityGroupId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
+      VSwitchId: { type: 'string', maxLength: 1024, ignored: true, doc: `${ELSEWHERE} Up to 10, comma separated.` },
+      EipInstanceId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
+      Annotations: { type: 'string', maxLength: 4096, hidden: true, ignored: true, doc: ELSEWHERE },
     },
     result: {
       ImageCacheId: { type: 'string', doc: 'Id of the image cache.', example: 'imc-2zebxkiifuyzzlhl0000' },
       ContainerGroupId: { type: 'string', doc: 'Id of the build.', example: 'eci-2zebxkiifuyzzlhl0000' },
     },
     async run(params, context) {
-      const nameError = nameProblem(params.ImageCacheName);
-      if (nameError !== undefined) throw apiError('InvalidParameter', { Param: 'ImageCacheName', Reason: nameError });
-      params.Image.forEach(checkReference);
-      const tags = params.Tag.map((tag) => ({ key: tag.Key ?? '', value: tag.Value ?? '' }));
-      const tagError = tagsProblem(tags);
-      if (tagError !== undefined) throw apiError('InvalidParameter', { Param: 'Tag', Reason: tagError });
-
+      checkName(params.ImageCacheName);
+      checkImages(params.Image);
+      const tags = readTags(params.Tag);
+      checkVSwitches(params.VSwitchId);
+      // A login that the caller sends goes before what the configuration has for the same registry.
+      const credentials = [
+        ...readLogins(params.ImageRegistryCredential),
+        ...acrLogins(params.AcrRegistryInfo, services.acrInstances),
+      ];
       const registries = {
         plainHttpRegistries: registryList(params.PlainHttpRegistry),
         insecureRegistries: registryList(params.InsecureRegistry),
@@ -132,32 +109,19 @@ export const createImageCache = (services: ApiServices) =>
         ...(params.RetentionDays === undefined ? {} : { retentionDays: params.RetentionDays }),
         ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
       };
-      const options = {
-        ...registries,
-        credentials: params.ImageRegistryCredential.map((login) => ({
-          server: login.Server,
-          username: login.UserName,
-          password: login.Password,
-        })),
-      };
-      await services.store.caches.create(cache, { id: buildId, options });
-      services.wakeWorker();
-      return { ImageCacheId: cache.id, ContainerGroupId: buildId };
+      const result = { ImageCacheId: cache.id, ContainerGroupId: buildId };
+      return runOnce({ services, context, params }, result, async (completion) => {
+        const maxCaches = await services.maxImageCaches(context.accountId);
+        const build = { id: buildId, options: { ...registries, credentials } };
+        await services.store.caches.create(cache, build, { maxCaches, ...completion });
+        services.wakeWorker();
+      });
     },
   });
 
-function checkReference(text: string, index: number): void {
-  try {
-    parseReference(text);
-  } catch (error) {
-    throw apiError('InvalidParameter', { Param: `Image.${index + 1}`, Reason: describeError(error) });
+/** No effect here, but what the vendor refuses is refused. */
+function checkVSwitches(text: string | undefined): void {
+  if ((text ?? '').split(',').length > MAX_VSWITCHES) {
+    throw apiError('InvalidParameter.LengthExceeded', { Param: 'VSwitchId', Limit: MAX_VSWITCHES });
   }
-}
-
-/** `a:5000,b` as a list; the vendor's own sample wraps it in literal double quotes, and some users send a scheme. */
-function registryList(text: string | undefined): string[] {
-  return (text ?? '')
-    .split(',')
-    .map((part) => part.replace(/["'\s]/g, '').replace(/^https?:\/\//, ''))
-    .filter((part) => part !== '');
 }

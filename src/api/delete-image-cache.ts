@@ -1,5 +1,6 @@
-import { apiError, defineAction } from '../rpc/index.ts';
+import { defineAction } from '../rpc/index.ts';
 import { CLIENT_TOKEN, REGION_ID } from './common-params.ts';
+import { notFound, runOnce } from './run-once.ts';
 import type { ApiServices } from './services.ts';
 
 /** DeleteImageCache: in any state, a build under way is cancelled; containers that run from the cache are not touched. */
@@ -9,7 +10,7 @@ export const deleteImageCache = (services: ApiServices) =>
     summary: 'Deletes an image cache.',
     ramAction: 'eci:DeleteImageCache',
     ramResource: 'imagecache/{ImageCacheId}',
-    errors: ['InvalidParameter.NotFound'],
+    errors: ['InvalidParameter.NotFound', 'IdempotentParameterMismatch', 'LastTokenProcessing'],
     params: {
       RegionId: REGION_ID,
       ImageCacheId: { type: 'string', required: true, maxLength: 128, doc: 'Id of the image cache.' },
@@ -17,10 +18,9 @@ export const deleteImageCache = (services: ApiServices) =>
     },
     async run(params, context) {
       const key = { accountId: context.accountId, regionId: context.regionId, id: params.ImageCacheId };
-      if (!(await services.store.caches.delete(key))) {
-        throw apiError('InvalidParameter.NotFound', { Param: 'ImageCacheId', Value: params.ImageCacheId });
-      }
-      services.wakeWorker();
-      return {};
+      return runOnce({ services, context, params }, {}, async (completion) => {
+        if (!(await services.store.caches.delete(key, completion))) throw notFound(params.ImageCacheId);
+        services.wakeWorker();
+      });
     },
   });

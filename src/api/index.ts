@@ -1,3 +1,6 @@
-export { imageCacheView } from './image-cache-view.ts';
+export type { AcrInstance, AcrInstances } from './acr-registries.ts';
+export { IMAGE_CACHE_VIEW, imageCacheView } from './image-cache-view.ts';
+export { createMatchCatalog, type MatchCatalog } from './match-catalog.ts';
+export { createMatchRecorder } from './record-matches.ts';
 export type { ApiServices } from './services.ts';
 export { createActions } from './table.ts';

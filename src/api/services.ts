@@ -1,14 +1,25 @@
 import type { Clock } from '../lib/clock.ts';
 import type { RandomBytes } from '../lib/ids.ts';
 import type { Store } from '../store/ports.ts';
+import type { AcrInstances } from './acr-registries.ts';
+import type { MatchCatalog } from './match-catalog.ts';
+import type { RecordMatch } from './record-matches.ts';
 
 /** What the actions work with; made once by the composition root. */
 export type ApiServices = {
-  readonly store: Pick<Store, 'caches'>;
+  readonly store: Pick<Store, 'caches' | 'tokens'>;
+  readonly matches: MatchCatalog;
+  readonly matched: RecordMatch;
   readonly clock: Clock;
   readonly randomBytes: RandomBytes;
+  /** The region of this installation: it is offered to those who ask; any other is a namespace as good. */
+  readonly regionId: string;
   /** The least size of an image cache; smaller requests are raised to it. */
   readonly minImageCacheSizeGib: number;
+  /** How many image caches an account may have in a region. */
+  readonly maxImageCaches: (accountId: string) => Promise<number>;
+  /** What the parameter AcrRegistryInfo stands for. */
+  readonly acrInstances: AcrInstances;
   /** Tells the worker that a build was queued or a cache deleted. */
   readonly wakeWorker: () => void;
 };

@@ -2,6 +2,16 @@
 export const MAX_IMAGES = 20;
 export const MAX_CREDENTIALS = 10;
 export const MAX_ACR_REGISTRIES = 20;
+export const MAX_ACR_DOMAINS = 100;
+export const MAX_VSWITCHES = 10;
+/** Copies of a snapshot; the vendor publishes no limit and advises one per 1,000 instances. */
+export const MAX_COPIES = 100;
+/** References of a MatchImage query. */
+export const MAX_MATCH_IMAGES = 100;
+/** Caches of one account in one region when neither the operator nor the account says otherwise; the vendor's newest figure. */
+export const DEFAULT_MAX_IMAGE_CACHES = 500;
+/** Resources of one tag call, as other services of the vendor have it. */
+export const MAX_TAGGED_RESOURCES = 50;
 export const MAX_TAGS = 20;
 export const MAX_TAG_KEY_LENGTH = 128;
 export const MAX_TAG_VALUE_LENGTH = 128;

@@ -1,3 +1,4 @@
+export { type AcrInstanceConfig, readAcrInstances } from './acr-instances.ts';
 export { type ClientSettings, resolveClientSettings } from './client-settings.ts';
 export { DEFAULT_REGION_ID } from './constants.ts';
 export { defaultDataDirectory, type Environment, profilePath } from './paths.ts';

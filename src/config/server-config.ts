@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MIN_SIZE_GIB } from '../caches/index.ts';
+import { DEFAULT_MAX_IMAGE_CACHES, MIN_SIZE_GIB } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
 
 /** Where the service listens when nobody says otherwise: loopback only, so that no key ever leaves the machine by accident. */
@@ -26,10 +26,12 @@ const environmentSchema = z.object({
   LARDER_ACCESS_KEY_ID: z.string().optional(),
   LARDER_ACCESS_KEY_SECRET: z.string().optional(),
   LARDER_MIN_IMAGE_CACHE_SIZE_GIB: z.coerce.number().int().min(1).default(MIN_SIZE_GIB),
+  LARDER_MAX_IMAGE_CACHES: z.coerce.number().int().min(0).default(DEFAULT_MAX_IMAGE_CACHES),
   LARDER_MAX_LAYERS_AT_ONCE: z.coerce.number().int().min(1).max(64).default(DEFAULT_MAX_LAYERS_AT_ONCE),
   LARDER_MAX_BUILDS_AT_ONCE: z.coerce.number().int().min(1).max(1024).default(DEFAULT_MAX_BUILDS_AT_ONCE),
   LARDER_PLAIN_HTTP_REGISTRIES: list,
   LARDER_INSECURE_REGISTRIES: list,
+  LARDER_ACR_INSTANCES: z.string().min(1).optional(),
   LARDER_DECOMPRESSOR: z.enum(['auto', 'node']).default('auto'),
   DOCKER_CONFIG: z.string().optional(),
   HOME: z.string().optional(),
@@ -44,10 +46,14 @@ export type ServerConfig = {
   /** A key that the operator chose; otherwise the first start makes one. */
   presetKey?: { id: string; secret: string };
   minImageCacheSizeGib: number;
+  /** Image caches of an account in a region, unless the account has a quota of its own. */
+  maxImageCaches: number;
   maxLayersAtOnce: number;
   maxBuildsAtOnce: number;
   plainHttpRegistries: string[];
   insecureRegistries: string[];
+  /** File that says what AcrRegistryInfo stands for; see readAcrInstances. */
+  acrInstancesPath?: string;
   /** `auto` takes igzip where it is on PATH. */
   decompressor: 'auto' | 'node';
   /** docker's config.json, for registries whose credentials a caller did not send. */
@@ -94,10 +100,12 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     logLevel: settings.LARDER_LOG_LEVEL,
     ...(id !== undefined && secret !== undefined ? { presetKey: { id, secret } } : {}),
     minImageCacheSizeGib: settings.LARDER_MIN_IMAGE_CACHE_SIZE_GIB,
+    maxImageCaches: settings.LARDER_MAX_IMAGE_CACHES,
     maxLayersAtOnce: settings.LARDER_MAX_LAYERS_AT_ONCE,
     maxBuildsAtOnce: settings.LARDER_MAX_BUILDS_AT_ONCE,
     plainHttpRegistries: settings.LARDER_PLAIN_HTTP_REGISTRIES,
     insecureRegistries: settings.LARDER_INSECURE_REGISTRIES,
+    ...(settings.LARDER_ACR_INSTANCES === undefined ? {} : { acrInstancesPath: settings.LARDER_ACR_INSTANCES }),
     decompressor: settings.LARDER_DECOMPRESSOR,
     ...(dockerDirectory === undefined ? {} : { dockerConfigPath: `${dockerDirectory}/config.json` }),
     path: settings.PATH,

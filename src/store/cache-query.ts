@@ -5,12 +5,13 @@ import type { Schema } from './schema.ts';
 
 /** The caches that a filter lets through, in no order. */
 export function matching(db: Kysely<Schema>, filter: CacheFilter) {
-  const { accountId, regionId, id, name, snapshotId, resourceGroupId, image, tags = [] } = filter;
+  const { accountId, regionId, id, ids, name, snapshotId, resourceGroupId, image, tags = [] } = filter;
   let query = db
     .selectFrom('image_caches')
     .where('image_caches.account_id', '=', accountId)
     .where('image_caches.region_id', '=', regionId);
   if (id !== undefined) query = query.where('image_caches.id', '=', id);
+  if (ids !== undefined) query = query.where('image_caches.id', 'in', ids);
   if (name !== undefined) query = query.where('name', '=', name);
   if (snapshotId !== undefined) query = query.where('snapshot_id', '=', snapshotId);
   if (resourceGroupId !== undefined) query = query.where('resource_group_id', '=', resourceGroupId);

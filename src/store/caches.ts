@@ -8,7 +8,7 @@ import { countOf, matching, pageOf } from './cache-query.ts';
 import { cacheOf } from './cache-rows.ts';
 import { createTagList } from './cache-tags.ts';
 import type { CacheWriter } from './cache-writer.ts';
-import { completeToken } from './client-tokens.ts';
+import { complete } from './client-tokens.ts';
 import type { CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
 import type { Schema } from './schema.ts';
 import type { Unsynced } from './unsynced.ts';
@@ -28,12 +28,12 @@ export function createCacheStore(
   }
 
   return {
-    async create(cache, build, { maxCaches, token } = {}) {
+    async create(cache, build, { maxCaches, ...completion } = {}) {
       return db.transaction().execute(async (trx) => {
         const eliminated = maxCaches === undefined ? [] : await makeRoom(trx, writer, { scope: cache, maxCaches });
         await writer.insert(trx, cache);
         await queue(trx, cache, build, cache.createdAtMs);
-        if (token) await completeToken(trx, token);
+        await complete(trx, completion);
         return { eliminated };
       });
     },
@@ -56,9 +56,12 @@ export function createCacheStore(
       return { views, total: await countOf(db, filter) };
     },
 
-    byIds: (scope, ids) => cachesOf(db, scope, ids),
+    async ids(filter) {
+      const rows = await matching(db, filter).select('id').execute();
+      return new Set(rows.map(({ id }) => id));
+    },
 
-    async change(scope, ids, decide, { nowMs, token }) {
+    async change(scope, ids, decide, { nowMs, ...completion }) {
       await db.transaction().execute(async (trx) => {
         const found = new Map((await cachesOf(trx, scope, ids)).map((cache) => [cache.id, cache]));
         for (const id of ids) {
@@ -69,7 +72,7 @@ export function createCacheStore(
           await writer.save(trx, cache, change.cache);
           if (change.build) await queue(trx, change.cache, change.build, nowMs);
         }
-        if (token) await completeToken(trx, token);
+        await complete(trx, completion);
       });
     },
 
@@ -81,14 +84,14 @@ export function createCacheStore(
       });
     },
 
-    async delete({ id, ...scope }, { token } = {}) {
+    async delete({ id, ...scope }, completion = {}) {
       return db.transaction().execute(async (trx) => {
         const row = await matching(trx, { ...scope, id })
           .select('id')
           .executeTakeFirst();
         if (!row) return false;
         await writer.remove(trx, { ...scope, id });
-        if (token) await completeToken(trx, token);
+        await complete(trx, completion);
         return true;
       });
     },
@@ -141,7 +144,7 @@ export function createCacheStore(
 
 async function cachesOf(db: Kysely<Schema>, { accountId, regionId }: CacheScope, ids: readonly string[]) {
   if (ids.length === 0) return [];
-  const rows = await matching(db, { accountId, regionId }).selectAll('image_caches').where('id', 'in', ids).execute();
+  const rows = await matching(db, { accountId, regionId, ids }).selectAll('image_caches').execute();
   return rows.map(cacheOf);
 }
 

@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import { LarderError } from '../lib/errors.ts';
-import type { ClientTokenStore, HeldToken, TokenKey } from './ports.ts';
+import type { ClientTokenStore, Completion, HeldToken, TokenKey } from './ports.ts';
 import type { Schema } from './schema.ts';
 
 /** Expired tokens are removed a few at each claim, more than come in. */
@@ -49,8 +49,14 @@ export function createClientTokenStore(db: Kysely<Schema>): ClientTokenStore {
   };
 }
 
+/** The last step of a transaction that changes something. */
+export async function complete(trx: Kysely<Schema>, { token, beforeCommit }: Completion): Promise<void> {
+  if (token) await completeToken(trx, token);
+  beforeCommit?.();
+}
+
 /** Records the result in the transaction that makes it true; throws `lease.lost` when another call has taken the token. */
-export async function completeToken(trx: Kysely<Schema>, { key, owner, result }: HeldToken): Promise<void> {
+async function completeToken(trx: Kysely<Schema>, { key, owner, result }: HeldToken): Promise<void> {
   const { account_id, region_id, action, token } = columnsOf(key);
   const updated = await trx
     .updateTable('client_tokens')

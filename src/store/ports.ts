@@ -30,6 +30,7 @@ export type CacheKey = CacheScope & { id: string };
 /** All that is given must hold. `image`: see `imageFilter` in caches/. */
 export type CacheFilter = CacheScope & {
   id?: string;
+  ids?: readonly string[];
   name?: string;
   snapshotId?: string;
   resourceGroupId?: string;
@@ -55,8 +56,11 @@ export type QueuedBuild = {
 /** A cache as it is to be, and the build that it needs. */
 export type CacheChange = { cache: ImageCache; build?: QueuedBuild };
 
-/** What a call with a ClientToken must do beside its change, in the same transaction. */
-export type Completion = { token?: HeldToken };
+/**
+ * How the transaction of a change ends: the result of a ClientToken goes with it, and what `beforeCommit` throws rolls it
+ * back, so that a dry run goes through every check.
+ */
+export type Completion = { token?: HeldToken; beforeCommit?: () => void };
 
 export type CacheStore = {
   /**
@@ -75,8 +79,8 @@ export type CacheStore = {
     filter: CacheFilter,
     page: CachePage,
   ): Promise<{ views: { id: string; createdAtMs: number; json: string }[]; total: number }>;
-  /** Those of the caches that are there, in no order. */
-  byIds(scope: CacheScope, ids: readonly string[]): Promise<ImageCache[]>;
+  /** All that a filter lets through. */
+  ids(filter: CacheFilter): Promise<Set<string>>;
   /**
    * Changes caches by a pure rule, all or none, in one transaction; undefined leaves a cache as it is, and what the rule
    * throws is thrown. Throws `store.not-found` (facts: id).

@@ -1,0 +1,54 @@
+import { type ActionContext, rawJson } from '../rpc/index.ts';
+import type { CacheFilter, CacheScope } from '../store/ports.ts';
+import { foreignToken, formatMatchToken, parseMatchToken } from './page-token.ts';
+import type { ApiServices } from './services.ts';
+
+export type Page = { limit: number; token: string | undefined };
+export type MatchRequest = { images: readonly string[]; fullMatch: boolean; matchCount: number | undefined };
+
+/**
+ * DescribeImageCaches with MatchImage: the best match first. The cache that a node would take, the first one if it holds
+ * some image fully, counts as used now, which feeds LastMatchedTime and the elimination of the least recently used.
+ */
+export async function findMatches(
+  services: ApiServices,
+  query: { filter: CacheFilter; request: MatchRequest; page: Page; context: ActionContext },
+) {
+  const { filter, request, page, context } = query;
+  const { accountId, regionId } = filter;
+  const after = page.token === undefined ? undefined : parseMatchToken(page.token);
+  if (after === null) throw foreignToken();
+  const accepted = hasFurther(filter) ? await services.store.caches.ids(filter) : undefined;
+  const found = await services.matches.find(accountId, regionId, {
+    images: request.images,
+    fullMatch: request.fullMatch,
+    limit: page.limit,
+    ...(request.matchCount === undefined ? {} : { matchCount: request.matchCount }),
+    ...(after === undefined ? {} : { after }),
+    ...(accepted === undefined ? {} : { accept: (id: string) => accepted.has(id) }),
+  });
+  const [best] = found.matches;
+  if (best && best.full > 0 && after === undefined) services.matched({ accountId, regionId }, best.id, context.nowMs);
+  const views = await viewsOf(
+    services,
+    { accountId, regionId },
+    found.matches.map(({ id }) => id),
+  );
+  return {
+    ImageCaches: views.map(rawJson),
+    NextToken: found.next === undefined ? '' : formatMatchToken(found.next),
+    TotalCount: found.total,
+  };
+}
+
+function hasFurther({ accountId, regionId, ...others }: CacheFilter): boolean {
+  return Object.keys(others).length > 0;
+}
+
+/** In the order of the ids; a cache that went meanwhile is left out. */
+async function viewsOf({ store }: ApiServices, scope: CacheScope, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { views } = await store.caches.views({ ...scope, ids }, { limit: ids.length });
+  const byId = new Map(views.map(({ id, json }) => [id, json]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
+}

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { slowMatch } from '../../test/support/slow-match.ts';
+import { createMatchIndex } from './match-index.ts';
+import type { MatchEntry, MatchPosition, MatchQuery } from './match-types.ts';
+
+const digests = ['a', 'b'].map((digit) => `sha256:${digit.repeat(64)}`);
+const image = fc
+  .tuple(
+    fc.constantFrom('nginx', 'docker.io/library/nginx', 'redis', 'reg.test:5000/team/app', 'team/app', 'busybox'),
+    fc.constantFrom('', ':1', ':2', ':latest'),
+    fc.constantFrom('', '', '', `@${digests[0]}`, `@${digests[1]}`),
+  )
+  .map((parts) => parts.join(''));
+const images = fc.array(fc.oneof({ weight: 30, arbitrary: image }, fc.constantFrom('NOT a reference', ':')), {
+  minLength: 1,
+  maxLength: 6,
+});
+const entry = fc.record({
+  id: fc.integer({ min: 0, max: 60 }).map((number) => `imc-${number}`),
+  images,
+  sizeGib: fc.constantFrom(20, 20, 20, 30, 40),
+  createdAtMs: fc.integer({ min: 0, max: 8 }),
+});
+const position = fc.record({
+  full: fc.integer({ min: 0, max: 3 }),
+  partial: fc.integer({ min: 0, max: 3 }),
+  sizeGib: fc.constantFrom(20, 30, 40),
+  createdAtMs: fc.integer({ min: 0, max: 8 }),
+  id: fc.integer({ min: 0, max: 60 }).map((number) => `imc-${number}`),
+});
+const options = {
+  images,
+  fullMatch: fc.boolean(),
+  matchCount: fc.integer({ min: 0, max: 4 }),
+  limit: fc.integer({ min: 1, max: 8 }),
+  accept: fc.constantFrom(
+    (id: string) => !id.endsWith('1'),
+    (id: string) => id.endsWith('1'),
+  ),
+};
+const firstPage = fc.record(options, { requiredKeys: ['images', 'limit'] });
+const query = fc.record({ ...options, after: position }, { requiredKeys: ['images', 'limit'] });
+type Step = { put: MatchEntry } | { remove: string } | { find: MatchQuery };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ put: entry }) },
+  { weight: 2, arbitrary: fc.record({ remove: entry.map(({ id }) => id) }) },
+  { weight: 2, arbitrary: fc.record({ find: query }) },
+);
+/** Small enough for a few dozen caches to split and merge blocks, to make bitmaps of lists and back, and to stop counting. */
+const tuning = fc.record({
+  blockCapacity: fc.constantFrom(1, 2, 4, 8, 128),
+  minDenseLength: fc.constantFrom(0, 2, 6, 256),
+  maxCounted: fc.constantFrom(1, 3, 10, 1000),
+});
+
+test('any queries among any changes are answered as by looking at every cache', () => {
+  fc.assert(
+    fc.property(tuning, fc.array(step, { maxLength: 300, size: 'max' }), (sizes, steps) => {
+      const index = createMatchIndex(sizes);
+      const entries = new Map<string, MatchEntry>();
+      for (const one of steps) {
+        if ('put' in one) {
+          index.put(one.put);
+          entries.set(one.put.id, one.put);
+        } else if ('remove' in one) {
+          index.remove(one.remove);
+          entries.delete(one.remove);
+        } else {
+          assert.deepEqual(index.find(one.find), slowMatch([...entries.values()], one.find, sizes.maxCounted));
+        }
+        assert.equal(index.size, entries.size);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('pages together are the whole list, whatever the size of a page', () => {
+  const catalog = fc.uniqueArray(entry, { selector: ({ id }) => id, maxLength: 61, size: 'max' });
+  fc.assert(
+    fc.property(tuning, catalog, firstPage, (sizes, entries, asked) => {
+      const index = createMatchIndex(sizes);
+      index.putAll(entries);
+      const whole = slowMatch(entries, { ...asked, limit: 1000 }, sizes.maxCounted);
+      const paged = [...pages(asked, (one) => index.find(one))].flatMap((result) => result.matches);
+      assert.deepEqual(paged, whole.matches);
+    }),
+  );
+});
+
+test('a cache that stays comes exactly once however others come and go between pages', () => {
+  const catalog = fc.uniqueArray(entry, { selector: ({ id }) => id, minLength: 1, maxLength: 61, size: 'max' });
+  const changes = fc.array(fc.record({ put: entry, remove: fc.integer({ min: 0, max: 60 }) }), { maxLength: 60 });
+  fc.assert(
+    fc.property(tuning, catalog, changes, firstPage, (sizes, entries, between, asked) => {
+      const index = createMatchIndex(sizes);
+      index.putAll(entries);
+      const stays = new Set(slowMatch(entries, { ...asked, limit: 1000 }, 1000).matches.map(({ id }) => id));
+      const seen: string[] = [];
+      let change = 0;
+      for (const result of pages(asked, (one) => index.find(one))) {
+        seen.push(...result.matches.map(({ id }) => id));
+        const next = between[change++];
+        if (next === undefined) continue;
+        const gone = `imc-${next.remove}`;
+        index.remove(gone);
+        index.put({ ...next.put, id: `new-${change}` });
+        stays.delete(gone);
+      }
+      assert.equal(new Set(seen).size, seen.length);
+      for (const id of stays) assert.ok(seen.includes(id), id);
+    }),
+  );
+});
+
+function* pages(
+  asked: MatchQuery,
+  find: (query: MatchQuery) => { matches: readonly { id: string }[]; next?: MatchPosition },
+) {
+  for (let result = find(asked); ; result = find({ ...asked, after: result.next })) {
+    yield result;
+    if (result.next === undefined) return;
+  }
+}
+
+const one = (id: string, held: readonly string[], createdAtMs = 0, sizeGib = 20): MatchEntry => ({
+  id,
+  images: held,
+  sizeGib,
+  createdAtMs,
+});
+
+test('full before partial, then the smallest, the newest, the lowest id', () => {
+  const index = createMatchIndex();
+  index.putAll([
+    one('partial', ['nginx:1', 'redis:6']),
+    one('large', ['nginx:2'], 9, 40),
+    one('old', ['nginx:2'], 1),
+    one('new-b', ['nginx:2'], 2),
+    one('new-a', ['docker.io/library/nginx:2'], 2),
+    one('both', ['nginx:2', 'redis:6'], 0, 100),
+    one('none', ['busybox']),
+  ]);
+  const { matches, total } = index.find({ images: ['nginx:2', 'nginx:2', 'redis:7'], limit: 10 });
+  assert.deepEqual(matches[0], { id: 'both', full: 1, partial: 1 });
+  assert.deepEqual(
+    matches.map(({ id }) => id),
+    ['both', 'new-a', 'new-b', 'old', 'large', 'partial'],
+  );
+  assert.equal(total, 6);
+});
+
+test('a digest decides where it is named', () => {
+  const [first, second] = digests;
+  const index = createMatchIndex();
+  index.put(one('c', [`nginx:1@${first}`]));
+  const full = (asked: string) => index.find({ images: [asked], limit: 1, fullMatch: true }).total === 1;
+  assert.ok(full('nginx:1'));
+  assert.ok(full(`nginx@${first}`));
+  assert.ok(full(`nginx:1@${first}`));
+  assert.ok(!full(`nginx:1@${second}`));
+  assert.ok(!full(`nginx@${second}`));
+  assert.ok(!full('nginx'));
+});

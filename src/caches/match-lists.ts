@@ -1,0 +1,60 @@
+import type { MatchData } from './match-data.ts';
+import type { Bitmap } from './match-postings.ts';
+import type { createTermReader } from './match-terms.ts';
+import type { MatchQuery } from './match-types.ts';
+
+/** A posting list of a query: of a term (weight 1), or of a repository (weight: how many requested images are of it). */
+export type QueryList = { readonly number: number; readonly weight: number; readonly count: number };
+export type DenseList = QueryList & { readonly bitmap: Bitmap };
+
+/** A query as the lists to look through; each group has the shortest first, and only lists with caches in them. */
+export type QueryLists = {
+  readonly sparseTerms: readonly QueryList[];
+  readonly denseTerms: readonly DenseList[];
+  readonly sparseRepositories: readonly QueryList[];
+  readonly denseRepositories: readonly DenseList[];
+  /** How many images a cache must fully match; Infinity when none can. */
+  readonly minFull: number;
+};
+
+export function queryLists(data: MatchData, query: MatchQuery, read: ReturnType<typeof createTermReader>): QueryLists {
+  const terms = new Map<string, string>();
+  let isUnmatchable = false;
+  for (const image of query.images) {
+    const found = read(image);
+    if (found === undefined) isUnmatchable = true;
+    else terms.set(found.asked, found.repository);
+  }
+  const weights = new Map<string, number>();
+  for (const repository of terms.values()) weights.set(repository, (weights.get(repository) ?? 0) + 1);
+
+  const { termPostings, repositoryPostings } = data;
+  const [sparseTerms, sparseRepositories]: [QueryList[], QueryList[]] = [[], []];
+  const [denseTerms, denseRepositories]: [DenseList[], DenseList[]] = [[], []];
+  for (const text of terms.keys()) {
+    const number = data.terms.get(text);
+    if (number === undefined) continue;
+    const list = { number, weight: 1, count: termPostings.count(number) };
+    const bitmap = termPostings.bitmap(number);
+    if (bitmap === undefined) sparseTerms.push(list);
+    else denseTerms.push({ ...list, bitmap });
+  }
+  for (const [text, weight] of weights) {
+    const number = data.repositories.get(text);
+    if (number === undefined) continue;
+    const list = { number, weight, count: repositoryPostings.count(number) };
+    const bitmap = repositoryPostings.bitmap(number);
+    if (bitmap === undefined) sparseRepositories.push(list);
+    else denseRepositories.push({ ...list, bitmap });
+  }
+  const all = isUnmatchable ? Number.POSITIVE_INFINITY : terms.size;
+  const minFull = Math.max(query.matchCount ?? 0, query.fullMatch === true ? all : 0);
+  for (const lists of [sparseTerms, denseTerms, sparseRepositories, denseRepositories]) {
+    lists.sort((a, b) => a.count - b.count);
+  }
+  return { sparseTerms, denseTerms, sparseRepositories, denseRepositories, minFull };
+}
+
+export function totalWeight(lists: readonly QueryList[]): number {
+  return lists.reduce((sum, list) => sum + list.weight, 0);
+}

@@ -41,7 +41,7 @@ export async function findMatches(
   };
 }
 
-function hasFurther({ accountId, regionId, ...others }: CacheFilter): boolean {
+function hasFurther({ accountId: _account, regionId: _region, ...others }: CacheFilter): boolean {
   return Object.keys(others).length > 0;
 }
 

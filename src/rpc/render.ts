@@ -1,7 +1,7 @@
 import type { ApiError } from './api-error.ts';
-import { RawJson } from './raw-json.ts';
+import { RawJson, type ResultObject, type ResultValue } from './result.ts';
 import type { RpcResponse } from './types.ts';
-import { type ResultObject, type ResultValue, toXml } from './xml.ts';
+import { toXml } from './xml.ts';
 
 export type Format = 'JSON' | 'XML';
 

@@ -1,4 +1,4 @@
-import type { RawJson } from './raw-json.ts';
+import type { RawJson } from './result.ts';
 
 /**
  * What an action takes and gives, as data. Parsing, documentation, command-line flags and conformance tests are all made

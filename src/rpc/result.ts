@@ -1,4 +1,6 @@
-import type { ResultValue } from './xml.ts';
+/** A result before it is rendered; what is undefined is left out. */
+export type ResultValue = string | number | boolean | undefined | readonly ResultValue[] | ResultObject | RawJson;
+export type ResultObject = { readonly [name: string]: ResultValue };
 
 /** A value of an answer that is JSON already: a JSON answer takes the text as it is, an XML answer parses it first. */
 export class RawJson {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { rawJson } from './raw-json.ts';
 import { renderResult } from './render.ts';
+import { rawJson } from './result.ts';
 
 const facts = { action: 'Get', requestId: 'R' };
 

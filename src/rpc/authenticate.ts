@@ -23,6 +23,8 @@ export const NONCE_TTL_MS = 2 * MAX_SKEW_MS;
 /** The longest in use is 64 hex digits; it is a column of the store. */
 export const MAX_NONCE_CHARS = 128;
 const MAX_ACCESS_KEY_ID_CHARS = 128;
+/** Tokens are base64 of some kind; the vendor's are up to a few kilobytes. */
+const SECURITY_TOKEN = /^[A-Za-z0-9+/=._-]{1,8192}$/;
 const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /**
@@ -62,7 +64,9 @@ function checkTimestamp(text: string, nowMs: number): void {
 function checkSecurityToken(key: AccessKeyFacts, token: string | undefined, nowMs: number): void {
   if (key.securityToken === undefined && token === undefined) return;
   if (token === undefined) throw apiError('MissingSecurityToken');
-  if (key.securityToken === undefined || !equalText(key.securityToken, token))
+  if (key.securityToken === undefined || !equalText(key.securityToken, token)) {
+    if (!SECURITY_TOKEN.test(token)) throw apiError('InvalidSecurityToken.Malformed');
     throw apiError('InvalidSecurityToken.MismatchWithAccessKey');
+  }
   if (key.expiresAtMs !== undefined && key.expiresAtMs <= nowMs) throw apiError('InvalidSecurityToken.Expired');
 }

@@ -20,6 +20,10 @@ export async function prepareDataFolder(directory: string): Promise<DataFolder> 
       },
     );
   }
+  return dataFolderOf(directory);
+}
+
+export function dataFolderOf(directory: string): DataFolder {
   return {
     directory,
     databasePath: join(directory, 'larder.db'),

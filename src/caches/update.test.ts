@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { ImageCache } from './image-cache.ts';
-import { type CacheStatus, TRANSITIONS } from './status.ts';
+import type { CacheStatus } from './status.ts';
 import { canUpdate, planUpdate } from './update.ts';
 
 const DAY_MS = 86_400_000;
@@ -32,7 +32,8 @@ function cacheThatIs(status: CacheStatus, change: Partial<ImageCache> = {}): Ima
 }
 
 test('only a cache with content to serve is updated', () => {
-  for (const status of Object.keys(TRANSITIONS) as CacheStatus[]) {
+  const statuses: CacheStatus[] = ['Preparing', 'Creating', 'Ready', 'Failed', 'Updating', 'UpdateFailed'];
+  for (const status of statuses) {
     const plan = planUpdate(cacheThatIs(status), { images: ['a'] }, context);
     assert.equal(plan.kind, status === 'Ready' || status === 'UpdateFailed' ? 'change' : 'wrong-status', status);
     assert.equal(canUpdate(status), plan.kind === 'change');

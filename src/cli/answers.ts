@@ -33,6 +33,10 @@ const describeSchema = z.object({
 });
 const createSchema = z.object({ ImageCacheId: z.string(), ContainerGroupId: z.string().default('') });
 
+const usageSchema = z.object({
+  Attributes: z.object({ UsedImageCacheCount: z.number(), MaxImageCacheCount: z.number() }),
+});
+
 const progressSchema = z.object({
   Status: z.string(),
   Progress: z.string(),
@@ -53,6 +57,7 @@ export type BuildProgress = z.infer<typeof progressSchema>;
 
 export const parseDescribeAnswer = (answer: unknown) => parse(describeSchema, answer);
 export const parseCreateAnswer = (answer: unknown) => parse(createSchema, answer);
+export const parseUsageAnswer = (answer: unknown) => parse(usageSchema, answer);
 export const parseProgress = (message: unknown) => parse(progressSchema, message);
 
 function parse<T>(schema: z.ZodType<T>, answer: unknown): T {

@@ -58,7 +58,7 @@ test('serve announces itself in a line and leaves a profile for its owner', asyn
   assert.equal((await stat(path)).mode & 0o777, 0o600);
 });
 
-test('create --wait, list, describe, delete', async () => {
+test('create --wait, list, describe, tag, update, quota, delete', async () => {
   const created = await larder('create', 'app', '--image', reference, '--plain-http', registry.host, '--wait');
   assert.equal(created.code, 0, created.err);
   const id = /^(imc-[a-z0-9]{20}) is Ready, snapshot s-/.exec(created.out)?.[1] ?? '';
@@ -68,6 +68,17 @@ test('create --wait, list, describe, delete', async () => {
   assert.match(described.out, /Normal +Pulled/);
   const answer = JSON.parse((await larder('describe', id, '--output', 'json')).out);
   assert.equal(answer.ImageCaches[0].ImageCacheId, id);
+  assert.deepEqual(await larder('tag', id, 'env=prod', 'web'), { code: 0, out: `${id} tagged\n`, err: '' });
+  assert.match((await larder('list', '--tag', 'env', '--image', 'app')).out, new RegExp(id));
+  assert.match((await larder('list', '--match', reference)).out, new RegExp(id));
+  assert.doesNotMatch((await larder('list', '--tag', 'env=test')).out, new RegExp(id));
+  assert.equal((await larder('untag', id, 'web')).code, 0);
+  const updated = await larder('update', id, '--image', reference, '--name', 'blue', '--wait');
+  assert.match(updated.out, new RegExp(`^${id} is Ready, snapshot s-`), updated.err);
+  assert.match((await larder('list', '--name', 'blue')).out, new RegExp(id));
+  assert.equal((await larder('update', id, '--name', 'blue')).code, 1, 'nothing to change');
+  assert.equal((await larder('update', id, '--wait')).code, 2);
+  assert.deepEqual(await larder('quota'), { code: 0, out: '1 of 500 image caches\n', err: '' });
   assert.deepEqual(await larder('delete', id), { code: 0, out: `${id} deleted\n`, err: '' });
   assert.equal((await larder('describe', id)).code, 1);
   const again = await larder('delete', id, id);

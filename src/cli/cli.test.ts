@@ -56,7 +56,6 @@ test('a failure ends with 1 and names the next step', async () => {
 
 test('the options of create become the parameters of CreateImageCache', async () => {
   const params = await createParams(
-    'web',
     {
       image: ['a:1', 'b:2'],
       size: 25,
@@ -68,7 +67,6 @@ test('the options of create become the parameters of CreateImageCache', async ()
     (host, user) => Promise.resolve(`asked for ${user} at ${host}`),
   );
   assert.deepEqual(params, {
-    ImageCacheName: 'web',
     'Image.1': 'a:1',
     'Image.2': 'b:2',
     ImageCacheSize: '25',

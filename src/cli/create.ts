@@ -1,15 +1,12 @@
 import type { Command } from 'commander';
 import { parseCreateAnswer } from './answers.ts';
 import { connect } from './connect.ts';
-import { type CreateOptions, createParams } from './create-params.ts';
+import { type CreateOptions, createParams, readPassword } from './create-params.ts';
 import { followBuild } from './follow-build.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { reportBuild } from './report-build.ts';
-import { addOutputOption, collect, positiveInteger, usageError } from './usage.ts';
-
-/** More than any registry's token. */
-const MAX_PASSWORD_CHARS = 64 * 1024;
+import { addOutputOption, collect, positiveInteger } from './usage.ts';
 
 export function addCreate(program: Command, io: Io): void {
   const command = program
@@ -35,7 +32,7 @@ Examples:
     );
   addOutputOption(command).action(
     async (name: string, options: CreateOptions & { wait?: true; output: OutputFormat }) => {
-      const params = await createParams(name, options, () => readPassword(io));
+      const params = { ...(await createParams(options, () => readPassword(io))), ImageCacheName: name };
       const client = await connect(io);
       const answer = await client.call('CreateImageCache', params, { signal: io.signal });
       const { ImageCacheId } = parseCreateAnswer(answer);
@@ -50,17 +47,4 @@ Examples:
       reportBuild(io, options.output, followed);
     },
   );
-}
-
-async function readPassword(io: Io): Promise<string> {
-  const given = io.env.LARDER_REGISTRY_PASSWORD;
-  if (given) return given;
-  if (io.stdin.isTTY)
-    throw usageError('the password is missing: set LARDER_REGISTRY_PASSWORD or pipe it to standard input');
-  let text = '';
-  for await (const chunk of io.stdin) {
-    text += String(chunk);
-    if (text.length > MAX_PASSWORD_CHARS) throw usageError('standard input is longer than any password');
-  }
-  return text.replace(/\r?\n$/, '');
 }

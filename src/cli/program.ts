@@ -7,7 +7,10 @@ import { addDescribe } from './describe.ts';
 import type { Io } from './io.ts';
 import { addList } from './list.ts';
 import { addMount, addUmount } from './mount.ts';
+import { addQuota } from './quota.ts';
 import { addServe } from './serve.ts';
+import { addTag, addUntag } from './tag.ts';
+import { addUpdate } from './update.ts';
 
 /** The `larder` command. Nothing heavy is imported before a command runs. */
 export function createProgram(io: Io): Command {
@@ -36,7 +39,20 @@ ALIBABA_CLOUD_* names, else by the profile that serve wrote for the same user.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     );
-  for (const add of [addServe, addCreate, addList, addDescribe, addDelete, addMount, addUmount, addDemo])
+  for (const add of [
+    addServe,
+    addCreate,
+    addList,
+    addDescribe,
+    addUpdate,
+    addTag,
+    addUntag,
+    addDelete,
+    addQuota,
+    addMount,
+    addUmount,
+    addDemo,
+  ])
     add(program, io);
   return program;
 }

@@ -47,7 +47,7 @@ export type ActionContext = Caller & {
    * Throws `DryRunOperation` when the caller asked for a dry run. A handler that changes something calls it after all its
    * checks, where throwing still leaves everything as it was.
    */
-  beforeChange(): void;
+  readonly beforeChange: () => void;
 };
 
 /** A spec with its handler. */

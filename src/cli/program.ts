@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { addAccount } from './account.ts';
 import { addCreate } from './create.ts';
 import { addDelete } from './delete.ts';
 import { addDemo } from './demo.ts';
@@ -51,6 +52,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     addQuota,
     addMount,
     addUmount,
+    addAccount,
     addDemo,
   ])
     add(program, io);

@@ -7,6 +7,7 @@ import {
   newIdentityId,
   parseIpRange,
   parsePolicy,
+  printPolicy,
   SYSTEM_POLICIES,
 } from '../accounts/index.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
@@ -53,6 +54,19 @@ export async function putPolicy(
   }
   parsePolicy(document);
   await store.ram.putPolicy({ accountId: account.id, name, document, changedAtMs: clock.now() });
+}
+
+export function systemPolicyNames(): string[] {
+  return [...SYSTEM_POLICIES.keys()];
+}
+
+/** The document of a policy, as it was stored. Throws `server.no-policy`. */
+export async function policyDocument({ store }: Admin, account: Account, name: string): Promise<string> {
+  const own = (await store.ram.listPolicies(account.id)).find((policy) => policy.name === name);
+  if (own) return own.document;
+  const system = SYSTEM_POLICIES.get(name);
+  if (system) return printPolicy(system);
+  throw noPolicy(account, name);
 }
 
 /** Throws `server.no-policy`, and `server.policy-attached` while somebody has it. */

@@ -1,3 +1,4 @@
+export { ACCOUNT_STATES, isAccountState } from '../accounts/index.ts';
 export * from './admin-accounts.ts';
 export * from './admin-ram.ts';
 export { type Diagnosis, openDiagnosis } from './diagnosis.ts';

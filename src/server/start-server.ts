@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import { createSealer } from '../accounts/index.ts';
-import { createActions } from '../api/index.ts';
+import { createActions, IMAGE_CACHE_VIEW } from '../api/index.ts';
 import { openDiskBlobs } from '../blobs/index.ts';
 import type { Worker } from '../builds/index.ts';
 import type { ServerConfig } from '../config/index.ts';
@@ -10,9 +9,14 @@ import type { Logger } from '../lib/logger.ts';
 import { createAuthenticate, createRpcHandler } from '../rpc/index.ts';
 import { openSqliteStore, type Store } from '../store/index.ts';
 import { ensureAccessKey, type FirstKey } from './access-keys.ts';
+import { createAccountDirectory } from './account-directory.ts';
+import { createAccountGuard } from './account-guard.ts';
+import { createApiServices } from './api-services.ts';
 import { createAuthenticator } from './authenticator.ts';
+import { createAuthorize } from './authorize.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createHttpListener } from './http-listener.ts';
+import { createSealers } from './sealers.ts';
 
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -35,17 +39,17 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
 
   const folder = await prepareDataFolder(config.dataDirectory);
   cleanup.defer(lockDataFolder(folder));
-  const sealKey = await loadSealKey(folder.sealKeyPath, randomBytes);
-  const keySealer = createSealer(sealKey, 'access-key', randomBytes);
+  const sealers = createSealers(await loadSealKey(folder.sealKeyPath, randomBytes), randomBytes);
   const store: Store = await openSqliteStore({
     path: folder.databasePath,
-    seal: createSealer(sealKey, 'registry-credentials', randomBytes),
+    seal: sealers.registryCredentials,
+    view: IMAGE_CACHE_VIEW,
   });
   cleanup.defer(() => store.close());
   const preset = config.presetKey;
   const firstKey = await ensureAccessKey({
     store,
-    sealer: keySealer,
+    sealer: sealers.accessKeys,
     clock,
     randomBytes,
     ...(preset ? { preset } : {}),
@@ -55,23 +59,28 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   if (removed > 0) log.info({ files: removed }, 'removed half-written files of an earlier run');
 
   let worker: Worker | undefined;
-  const authenticate = createAuthenticate({ authenticator: createAuthenticator(store, keySealer, clock), clock });
-  const actions = createActions({
+  const directory = createAccountDirectory(store, sealers.accessKeys);
+  const authenticate = createAuthenticate({ authenticator: createAuthenticator(directory, store, clock), clock });
+  const authorize = createAuthorize({ directory, store, clock, sealer: sealers.diagnoses });
+  const guard = createAccountGuard(directory);
+  const services = await createApiServices(config, {
     store,
     clock,
     randomBytes,
-    minImageCacheSizeGib: config.minImageCacheSizeGib,
+    log,
     wakeWorker: () => worker?.wake(),
   });
   const rpc = createRpcHandler({
-    actions,
+    actions: createActions(services),
     authenticate,
+    authorize,
+    guard,
     clock,
     newRequestId: () => randomUUID().toUpperCase(),
     log,
     onFinished: (call) => log.debug(call, 'call'),
   });
-  const app = createHttpListener({ rpc, authenticate, store, stopping: stopping.signal });
+  const app = createHttpListener({ rpc, authenticate, authorize, guard, store, stopping: stopping.signal });
   cleanup.defer(() => closeListener(app));
   const endpoint = await app.listen({ host: config.listen.host, port: config.listen.port });
   log.info({ endpoint, data: folder.directory }, 'ready');

@@ -1,13 +1,116 @@
-import { createMatchIndex, type MatchQuery, type MatchResult } from '../caches/index.ts';
-import type { CacheFeed } from '../store/ports.ts';
-export type MatchCatalog = { find(accountId: string, regionId: string, query: MatchQuery): Promise<MatchResult> };
-export function createMatchCatalog(feed: CacheFeed, _options: { pause: () => Promise<unknown> }): MatchCatalog {
+import { createMatchIndex, type MatchIndex, type MatchQuery, type MatchResult } from '../caches/index.ts';
+import type { CacheFeed, CacheScope } from '../store/ports.ts';
+
+/** Caches read and indexed at a time: a few milliseconds, after which others get their turn. */
+const SLICE = 128;
+/** Regions of accounts whose index is kept; the least recently asked goes first, and is built again when it is asked. */
+const MAX_INDEXES = 256;
+/**
+ * Caches in all indexes together, about half a kilobyte each. Beyond it the least recently asked indexes go, though never the
+ * one just asked: the index of a single region takes what it needs, which the quota of its account bounds.
+ */
+const MAX_INDEXED_CACHES = 2_000_000;
+
+export type MatchCatalog = {
+  /** The Ready caches of a region that match; every change that was committed before the call counts. */
+  find(accountId: string, regionId: string, query: MatchQuery): Promise<MatchResult>;
+  /** Builds or refreshes indexes ahead of the first query, one after the other. */
+  warm(scopes: Iterable<CacheScope>): Promise<void>;
+};
+
+type Bounds = { readonly maxIndexes: number; readonly maxCaches: number; readonly slice: number };
+type Indexed = {
+  readonly scope: CacheScope;
+  index: MatchIndex;
+  /** Up to where the index knows the region. */
+  revision: number;
+  /** The region's revision when the index was begun; undefined before. */
+  began?: number;
+  /** Until then it may lack a cache that changed after the index was begun. */
+  isComplete: boolean;
+  /** Under way, for all who wait. */
+  refresh?: Promise<void>;
+};
+
+const BOUNDS: Bounds = { maxIndexes: MAX_INDEXES, maxCaches: MAX_INDEXED_CACHES, slice: SLICE };
+
+/** Keeps an index per account and region in step with the feed of changes. `pause` lets others run between slices. */
+export function createMatchCatalog(
+  feed: CacheFeed,
+  { pause, bounds = BOUNDS }: { pause: () => Promise<unknown>; bounds?: Bounds },
+): MatchCatalog {
+  /** The least recently asked first. */
+  const known = new Map<string, Indexed>();
+
+  function indexOf(scope: CacheScope): Indexed {
+    const key = JSON.stringify([scope.accountId, scope.regionId]);
+    const indexed = known.get(key) ?? { scope, index: createMatchIndex(), revision: 0, isComplete: false };
+    known.delete(key);
+    known.set(key, indexed);
+    return indexed;
+  }
+
+  function dropOldest(): void {
+    let caches = 0;
+    for (const { index } of known.values()) caches += index.size;
+    for (const [key, { index }] of known) {
+      if (known.size === 1 || (known.size <= bounds.maxIndexes && caches <= bounds.maxCaches)) return;
+      caches -= index.size;
+      known.delete(key);
+    }
+  }
+
+  /** The index of a region, knowing at least what was committed before the call; undefined when it never had a cache. */
+  async function upToDate(scope: CacheScope): Promise<MatchIndex | undefined> {
+    const wanted = await feed.revision(scope.accountId, scope.regionId);
+    // Anything can be asked for as a region; one that never had a cache takes nobody's place.
+    if (wanted === 0) return undefined;
+    const indexed = indexOf(scope);
+    while (indexed.revision < wanted || !indexed.isComplete) {
+      indexed.refresh ??= refresh(indexed, { feed, pause, slice: bounds.slice }).finally(() => delete indexed.refresh);
+      await indexed.refresh;
+    }
+    dropOldest();
+    return indexed.index;
+  }
+
   return {
     async find(accountId, regionId, query) {
-      const index = createMatchIndex();
-      const { entries } = await feed.changes({ accountId, regionId }, { after: 0, began: 0, limit: 1e6 });
-      for (const entry of entries) if (entry.status === 'Ready') index.put(entry);
-      return index.find(query);
+      const index = await upToDate({ accountId, regionId });
+      return index?.find(query) ?? { matches: [], total: 0 };
+    },
+    async warm(scopes) {
+      for (const scope of scopes) await upToDate(scope);
     },
   };
+}
+
+/** Applies what changed, slice by slice; an index too far behind is begun again. */
+async function refresh(
+  indexed: Indexed,
+  { feed, pause, slice }: { feed: CacheFeed; pause: () => Promise<unknown>; slice: number },
+): Promise<void> {
+  const { scope } = indexed;
+  for (;;) {
+    indexed.began ??= await feed.revision(scope.accountId, scope.regionId);
+    const position = { after: indexed.revision, began: indexed.began, limit: slice };
+    const { entries, removed, revision, reset } = await feed.changes(scope, position);
+    if (reset) {
+      indexed.index = createMatchIndex();
+      indexed.revision = 0;
+      indexed.isComplete = false;
+      delete indexed.began;
+    } else {
+      // A cache that is updated or has failed can't be used until it is Ready again.
+      for (const { id, status } of entries) if (status !== 'Ready') indexed.index.remove(id);
+      indexed.index.putAll(entries.filter(({ status }) => status === 'Ready'));
+      for (const { id } of removed) indexed.index.remove(id);
+      indexed.revision = revision;
+      if (entries.length < slice) {
+        indexed.isComplete = true;
+        return;
+      }
+    }
+    await pause();
+  }
 }

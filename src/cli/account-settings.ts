@@ -8,7 +8,7 @@ import {
   withAccount,
 } from './account-command.ts';
 import type { Io } from './io.ts';
-import { positiveInteger, usageError } from './usage.ts';
+import { usageError } from './usage.ts';
 
 /** `larder account state set|clear|show` and `larder account quota set|show`. */
 export function addAccountSettings(parent: Command, io: Io): void {
@@ -88,11 +88,8 @@ Examples:
 }
 
 function quotaOf(text: string): number {
-  try {
-    return positiveInteger(text);
-  } catch {
-    throw usageError(`a quota is a whole number from 1 up, or default, not ${text}`);
-  }
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw usageError(`a quota is a whole number up to nine digits, or default, not ${text}`);
 }
 
 function showQuota(

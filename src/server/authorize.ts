@@ -66,17 +66,29 @@ export function createAuthorize(parts: {
       const cache = resource.cacheId === undefined ? undefined : caches.get(resource.cacheId);
       const conditionKeys = new Map([...common, ...tagKeys(resource, cache, tags)]);
       const request = { action: action.ramAction, resource: resource.arn, conditionKeys };
-      const group = resource.cacheId === undefined ? requestedGroup(call) : cache?.resourceGroupId;
-      const denial = evaluate(policySet(sessionPolicy, policies, group), request);
-      if (denial) throw noPermission(denial, { key, request, sealer });
+      for (const group of resourceGroups(call, resource, cache)) {
+        const denial = evaluate(policySet(sessionPolicy, policies, group), request);
+        if (denial) throw noPermission(denial, { key, request, sealer });
+      }
     }
   };
 }
 
-/** The resource group that a call without a cache is limited to; a list that names none is about all groups. */
-function requestedGroup({ action, parameters }: AuthorizedCall): string | undefined {
+/**
+ * The resource groups in which a call must be allowed: that of its cache, and the one that the cache is moved to; without a
+ * cache the one that it names. A list that names none is about all groups, and those of no cache are undefined.
+ */
+function resourceGroups(
+  { action, parameters }: AuthorizedCall,
+  resource: RequestedResource,
+  cache: ImageCache | undefined,
+): readonly (string | undefined)[] {
   const named = parameters.get('ResourceGroupId') || undefined;
-  return named ?? (action.ramAction?.includes(':Create') ? DEFAULT_RESOURCE_GROUP_ID : undefined);
+  if (resource.cacheId !== undefined) {
+    const isMoved = named !== undefined && action.ramAction === 'eci:UpdateImageCache';
+    return isMoved ? [cache?.resourceGroupId, named] : [cache?.resourceGroupId];
+  }
+  return [named ?? (action.ramAction === 'eci:CreateImageCache' ? DEFAULT_RESOURCE_GROUP_ID : undefined)];
 }
 
 function policySet(

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
+import { EXPIRED_TOKEN_KEPT_MS } from '../accounts/index.ts';
 import { createActions, IMAGE_CACHE_VIEW } from '../api/index.ts';
 import { openDiskBlobs } from '../blobs/index.ts';
 import type { Worker } from '../builds/index.ts';
@@ -54,6 +55,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     randomBytes,
     ...(preset ? { preset } : {}),
   });
+  await store.accounts.pruneTemporaryKeys(clock.now() - EXPIRED_TOKEN_KEPT_MS);
   const blobs = await openDiskBlobs({ directory: folder.directory });
   const removed = await blobs.removeLeftovers();
   if (removed > 0) log.info({ files: removed }, 'removed half-written files of an earlier run');

@@ -1,10 +1,17 @@
 import { type ExpressionBuilder, type Kysely, type RawBuilder, type SelectQueryBuilder, sql } from 'kysely';
-import { imageFilter } from '../caches/index.ts';
+import { type ImageFilter, imageFilter } from '../caches/index.ts';
 import type { CacheFilter, CachePage, TagFilter } from './ports.ts';
 import type { Schema } from './schema.ts';
 
+/** A filter whose parts go into a query as they are. */
+export type QueryFilter = Omit<CacheFilter, 'image'> & { image?: ImageFilter };
+
+export function queryFilter({ image, ...filter }: CacheFilter): QueryFilter {
+  return image === undefined ? filter : { ...filter, image: imageFilter(image) };
+}
+
 /** The caches that a filter lets through, in no order. */
-export function matching(db: Kysely<Schema>, filter: CacheFilter) {
+export function matching(db: Kysely<Schema>, filter: QueryFilter) {
   const { accountId, regionId, id, ids, name, snapshotId, resourceGroupId, image, tags = [] } = filter;
   let query = db
     .selectFrom('image_caches')
@@ -25,7 +32,8 @@ export function pageOf<Row>(
   query: SelectQueryBuilder<Schema, 'image_caches', Row>,
   { limit, after }: CachePage,
 ): SelectQueryBuilder<Schema, 'image_caches', Row> {
-  const ordered = query.orderBy('created_at_ms', 'desc').orderBy('id').limit(limit);
+  // A number in the text: SQLite plans a query anew whenever a limit is bound, which costs more than reading one row.
+  const ordered = query.orderBy('created_at_ms', 'desc').orderBy('id').limit(sql.lit(limit));
   if (after === undefined) return ordered;
   return (
     ordered
@@ -40,29 +48,16 @@ export function pageOf<Row>(
   );
 }
 
-/** How many there are; without a filter that is kept with the region. */
-export async function countOf(db: Kysely<Schema>, filter: CacheFilter): Promise<number> {
-  const { accountId, regionId, tags, ...others } = filter;
-  if ((tags ?? []).length === 0 && Object.values(others).every((value) => value === undefined)) {
-    const row = await db
-      .selectFrom('image_cache_counts')
-      .select('caches')
-      .where('account_id', '=', accountId)
-      .where('region_id', '=', regionId)
-      .executeTakeFirst();
-    return row?.caches ?? 0;
-  }
-  const { count } = await matching(db, filter)
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .executeTakeFirstOrThrow();
-  return count;
+/** Whether it asks for all caches of a region: their number is kept, and need not be counted. */
+export function isWhole({ accountId: _account, regionId: _region, tags = [], ...others }: QueryFilter): boolean {
+  return tags.length === 0 && Object.values(others).every((value) => value === undefined);
 }
 
-type Scope = Pick<CacheFilter, 'accountId' | 'regionId'>;
+type Scope = Pick<QueryFilter, 'accountId' | 'regionId'>;
 
 /** Ids of the caches with a matching image; the leaf leads through the index, the rest is the rule of `matchesImage`. */
-function withImage(eb: ExpressionBuilder<Schema, 'image_caches'>, { accountId, regionId }: Scope, image: string) {
-  const { text, pathEnd, leaf } = imageFilter(image);
+function withImage(eb: ExpressionBuilder<Schema, 'image_caches'>, { accountId, regionId }: Scope, image: ImageFilter) {
+  const { text, pathEnd, leaf } = image;
   return eb
     .selectFrom('image_cache_images')
     .select('image_cache_id')

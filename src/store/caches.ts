@@ -4,20 +4,22 @@ import { type ImageCache, snapshotIdOf } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
 import { queuedBuildRow } from './build-rows.ts';
 import { createCacheFeed } from './cache-feed.ts';
-import { countOf, matching, pageOf } from './cache-query.ts';
+import { matching } from './cache-query.ts';
+import { cachesByIds, countOfRegion, createCacheReader } from './cache-reader.ts';
 import { cacheOf } from './cache-rows.ts';
 import { createTagList } from './cache-tags.ts';
 import type { CacheWriter } from './cache-writer.ts';
 import { complete } from './client-tokens.ts';
 import type { CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schema } from './schema.ts';
 import type { Unsynced } from './unsynced.ts';
 
 export function createCacheStore(
   db: Kysely<Schema>,
-  parts: { writer: CacheWriter; view: CacheView; sealer: Sealer; unsynced: Unsynced },
+  parts: { prepared: Prepared; writer: CacheWriter; view: CacheView; sealer: Sealer; unsynced: Unsynced },
 ): CacheStore {
-  const { writer, view, sealer, unsynced } = parts;
+  const { prepared, writer, view, sealer, unsynced } = parts;
 
   async function queue(trx: Kysely<Schema>, cache: ImageCache, build: QueuedBuild, queuedAtMs: number): Promise<void> {
     await trx.insertInto('builds').values(queuedBuildRow(build, { cache, queuedAtMs, sealer })).execute();
@@ -38,32 +40,11 @@ export function createCacheStore(
       });
     },
 
-    async find(filter, page) {
-      const rows = await pageOf(matching(db, filter).selectAll('image_caches'), page).execute();
-      return { caches: rows.map(cacheOf), total: await countOf(db, filter) };
-    },
-
-    async views(filter, page) {
-      const query = matching(db, filter).select(['id', 'created_at_ms', 'view_version', 'view']);
-      const rows = await pageOf(query, page).execute();
-      const stale = rows.filter((row) => row.view_version !== view.version).map(({ id }) => id);
-      const fresh = new Map((await cachesOf(db, filter, stale)).map((cache) => [cache.id, view.render(cache)]));
-      const views = rows.map((row) => ({
-        id: row.id,
-        createdAtMs: row.created_at_ms,
-        json: fresh.get(row.id) ?? row.view,
-      }));
-      return { views, total: await countOf(db, filter) };
-    },
-
-    async ids(filter) {
-      const rows = await matching(db, filter).select('id').execute();
-      return new Set(rows.map(({ id }) => id));
-    },
+    ...createCacheReader(db, { prepared, view }),
 
     async change(scope, ids, decide, { nowMs, ...completion }) {
       await db.transaction().execute(async (trx) => {
-        const found = new Map((await cachesOf(trx, scope, ids)).map((cache) => [cache.id, cache]));
+        const found = new Map((await cachesByIds(trx, scope, ids)).map((cache) => [cache.id, cache]));
         for (const id of ids) {
           const cache = found.get(id);
           if (!cache) throw new LarderError('store.not-found', `there is no image cache ${id}`, { facts: { id } });
@@ -78,7 +59,7 @@ export function createCacheStore(
 
     async touch(scope, ids, matchedAtMs) {
       await unsynced(async (trx) => {
-        for (const cache of await cachesOf(trx, scope, ids)) {
+        for (const cache of await cachesByIds(trx, scope, ids)) {
           await writer.save(trx, cache, { ...cache, lastMatchedAtMs: matchedAtMs });
         }
       });
@@ -137,15 +118,8 @@ export function createCacheStore(
     },
 
     tags: createTagList(db),
-    count: ({ accountId, regionId }) => countOf(db, { accountId, regionId }),
     feed: createCacheFeed(db),
   };
-}
-
-async function cachesOf(db: Kysely<Schema>, { accountId, regionId }: CacheScope, ids: readonly string[]) {
-  if (ids.length === 0) return [];
-  const rows = await matching(db, { accountId, regionId, ids }).selectAll('image_caches').execute();
-  return rows.map(cacheOf);
 }
 
 /**
@@ -158,7 +132,7 @@ async function makeRoom(
   { scope, maxCaches }: { scope: CacheScope; maxCaches: number },
 ): Promise<string[]> {
   const { accountId, regionId } = scope;
-  const surplus = (await countOf(trx, { accountId, regionId })) - maxCaches + 1;
+  const surplus = (await countOfRegion(trx, scope)) - maxCaches + 1;
   if (surplus <= 0) return [];
   const rows = await matching(trx, { accountId, regionId })
     .select('id')

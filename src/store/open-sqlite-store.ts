@@ -14,6 +14,7 @@ import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
 import { createNonceStore } from './nonces.ts';
 import type { CacheView, Store } from './ports.ts';
+import { createPrepared } from './prepared.ts';
 import type { Schema } from './schema.ts';
 import { createSqliteDialect, translated } from './sqlite-dialect.ts';
 import { createUnsynced } from './unsynced.ts';
@@ -42,13 +43,14 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
   const accountVersion = createAccountVersion(db, sqliteForeignCommits(database));
   const unsynced = createUnsynced(db, database);
   const { seal: sealer, view = PLAIN_VIEW } = options;
+  const prepared = createPrepared(db);
   const writer = createCacheWriter(view);
   return {
     accounts: createAccountStore(db, accountVersion),
     ram: createRamStore(db, accountVersion),
     nonces: createNonceStore(unsynced),
     tokens: createClientTokenStore(db),
-    caches: createCacheStore(db, { writer, view, sealer, unsynced }),
+    caches: createCacheStore(db, { prepared, writer, view, sealer, unsynced }),
     builds: createBuildQueue(db, { writer, sealer }),
     layers: createLayerStore(db, unsynced),
     ping: async () => void (await sql`select 1`.execute(db)),

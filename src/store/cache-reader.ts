@@ -1,0 +1,90 @@
+import type { Kysely } from 'kysely';
+import type { ImageCache } from '../caches/index.ts';
+import { isWhole, matching, pageOf, type QueryFilter, queryFilter } from './cache-query.ts';
+import { cacheOf } from './cache-rows.ts';
+import type { CachePage, CacheScope, CacheStore, CacheView } from './ports.ts';
+import type { Prepared } from './prepared.ts';
+import type { Schema } from './schema.ts';
+
+/** What reads lists of caches; every text of a query is compiled once a shape of filter. */
+export function createCacheReader(
+  db: Kysely<Schema>,
+  { prepared, view }: { prepared: Prepared; view: CacheView },
+): Pick<CacheStore, 'find' | 'views' | 'ids' | 'count'> {
+  async function count(filter: QueryFilter): Promise<number> {
+    if (isWhole(filter)) {
+      const { accountId, regionId } = filter;
+      const [row] = await prepared('count of region', { accountId, regionId }, (scope) =>
+        db
+          .selectFrom('image_cache_counts')
+          .select('caches')
+          .where('account_id', '=', scope.accountId)
+          .where('region_id', '=', scope.regionId),
+      );
+      return row?.caches ?? 0;
+    }
+    const [row] = await prepared('count', filter, (some) =>
+      matching(db, some).select(({ fn: { countAll } }) => countAll<number>().as('count')),
+    );
+    return row?.count ?? 0;
+  }
+
+  /** A page that is not full is the end, and a first page with its end is all there is. */
+  function total(rows: readonly unknown[], filter: QueryFilter, page: CachePage): number | Promise<number> {
+    return page.after === undefined && rows.length < page.limit ? rows.length : count(filter);
+  }
+
+  return {
+    async find(filter, page) {
+      const query = queryFilter(filter);
+      const rows = await pageOf(matching(db, query).selectAll('image_caches'), page).execute();
+      return { caches: rows.map(cacheOf), total: await total(rows, query, page) };
+    },
+
+    async views(filter, page) {
+      const query = queryFilter(filter);
+      const { limit, after } = page;
+      const rows = await prepared(`views ${limit}`, { query, after }, (input) => {
+        const columns = matching(db, input.query).select(['id', 'created_at_ms', 'view_version', 'view']);
+        return pageOf(columns, { limit, ...(input.after ? { after: input.after } : {}) });
+      });
+      const stale = rows.filter((row) => row.view_version !== view.version).map(({ id }) => id);
+      const fresh = new Map((await cachesByIds(db, filter, stale)).map((cache) => [cache.id, view.render(cache)]));
+      const views = rows.map((row) => ({
+        id: row.id,
+        createdAtMs: row.created_at_ms,
+        json: fresh.get(row.id) ?? row.view,
+      }));
+      return { views, total: await total(rows, query, page) };
+    },
+
+    async ids(filter) {
+      const rows = await matching(db, queryFilter(filter)).select('id').execute();
+      return new Set(rows.map(({ id }) => id));
+    },
+
+    count: ({ accountId, regionId }) => count({ accountId, regionId }),
+  };
+}
+
+/** Those of the caches that are there, in no order. */
+export async function cachesByIds(
+  db: Kysely<Schema>,
+  { accountId, regionId }: CacheScope,
+  ids: readonly string[],
+): Promise<ImageCache[]> {
+  if (ids.length === 0) return [];
+  const rows = await matching(db, { accountId, regionId, ids }).selectAll('image_caches').execute();
+  return rows.map(cacheOf);
+}
+
+/** How many caches a region holds, inside the transaction that is about to change it. */
+export async function countOfRegion(trx: Kysely<Schema>, { accountId, regionId }: CacheScope): Promise<number> {
+  const row = await trx
+    .selectFrom('image_cache_counts')
+    .select('caches')
+    .where('account_id', '=', accountId)
+    .where('region_id', '=', regionId)
+    .executeTakeFirst();
+  return row?.caches ?? 0;
+}

@@ -1,13 +1,5 @@
 import type { Command } from 'commander';
-import {
-  addAccountOptions,
-  addDataOption,
-  addGroup,
-  dateField,
-  report,
-  reportList,
-  withAdmin,
-} from './account-command.ts';
+import { addDataOption, addGroup, dateField, report, reportList, withAdmin } from './account-command.ts';
 import { addAccountGroups } from './account-groups.ts';
 import { addAccountIdentities } from './account-identities.ts';
 import { addAccountKeys } from './account-keys.ts';
@@ -51,7 +43,7 @@ Examples:
   addAccountGroups(group, io);
   addAccountTokens(group, io);
   addAccountSettings(group, io);
-  addAccountOptions(
+  addDataOption(
     group.command('explain <message>').description('say why a call was refused, from its EncodedDiagnosticMessage'),
   )
     .addHelpText('after', '\nExample:\n  larder account explain bGFyZGVyOnYxOi…')

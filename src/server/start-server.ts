@@ -12,7 +12,7 @@ import { openSqliteStore, type Store } from '../store/index.ts';
 import { ensureAccessKey, type FirstKey } from './access-keys.ts';
 import { createAccountDirectory } from './account-directory.ts';
 import { createAccountGuard } from './account-guard.ts';
-import { createApiServices } from './api-services.ts';
+import { createApiServices, warmMatches } from './api-services.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { createAuthorize } from './authorize.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
@@ -67,9 +67,11 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   const guard = createAccountGuard(directory);
   const services = await createApiServices(config, {
     store,
+    directory,
     clock,
     randomBytes,
     log,
+    stopping: stopping.signal,
     wakeWorker: () => worker?.wake(),
   });
   const rpc = createRpcHandler({
@@ -86,6 +88,8 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   cleanup.defer(() => closeListener(app));
   const endpoint = await app.listen({ host: config.listen.host, port: config.listen.port });
   log.info({ endpoint, data: folder.directory }, 'ready');
+  const warmed = warmMatches(services, { store, log, stopping: stopping.signal });
+  cleanup.defer(() => warmed);
   // The client of registries and the converter are half of what there is to load; nobody waits for them.
   const { startBuilds } = await import('./start-builds.ts');
   const started = await startBuilds(config, { store, blobs, clock, log });

@@ -106,6 +106,15 @@ export function createCacheStore(
       });
     },
 
+    async scopes() {
+      const rows = await db
+        .selectFrom('image_cache_counts')
+        .select(['account_id', 'region_id'])
+        .where('caches', '>', 0)
+        .execute();
+      return rows.map((row) => ({ accountId: row.account_id, regionId: row.region_id }));
+    },
+
     async regions(accountId) {
       const rows = await db
         .selectFrom('image_cache_counts')

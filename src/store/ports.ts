@@ -103,6 +103,8 @@ export type CacheStore = {
   expired(nowMs: number, limit: number): Promise<ImageCache[]>;
   /** Deletes the cache like `delete` if it is still expired; false when it is not, or is gone. */
   deleteExpired(id: string, nowMs: number): Promise<boolean>;
+  /** Where there are caches, of all accounts. */
+  scopes(): Promise<CacheScope[]>;
   /** The regions in which an account has caches. */
   regions(accountId: string): Promise<string[]>;
   count(scope: CacheScope): Promise<number>;

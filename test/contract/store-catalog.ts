@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { type ImageCache, imageFilter, indexedImages, matchesImage, snapshotIdOf } from '../../src/caches/index.ts';
 import type { CacheFilter, HeldToken, Store } from '../../src/store/ports.ts';
@@ -128,7 +129,11 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
       const cache = await create(store, { accountId: 'regions', regionId: 'b' });
       await create(store, { accountId: 'regions', regionId: 'a' });
       assert.deepEqual(await store.caches.regions('regions'), ['a', 'b']);
+      const scope = { accountId: 'regions', regionId: 'b' };
+      const has = async () => (await store.caches.scopes()).some((one) => isDeepStrictEqual(one, scope));
+      assert.equal(await has(), true);
       await store.caches.delete(cache);
+      assert.equal(await has(), false);
       assert.deepEqual(await store.caches.regions('regions'), ['a']);
     });
   });

@@ -24,7 +24,7 @@ export function createCacheReader(
       return row?.caches ?? 0;
     }
     const [row] = await prepared('count', filter, (some) =>
-      matching(db, some).select(({ fn: { countAll } }) => countAll<number>().as('count')),
+      matching(db, some).select((eb) => eb.fn.countAll<number>().as('count')),
     );
     return row?.count ?? 0;
   }

@@ -1,3 +1,4 @@
+import { DEFAULT_RESOURCE_GROUP_ID } from '../accounts/index.ts';
 import { effectiveSizeGib, expiry, type ImageCache, INITIAL_STATUS, MAX_VSWITCHES } from '../caches/index.ts';
 import { newId } from '../lib/ids.ts';
 import { apiError, defineAction } from '../rpc/index.ts';
@@ -18,8 +19,6 @@ import {
 } from './common-params.ts';
 import { runOnce } from './run-once.ts';
 import type { ApiServices } from './services.ts';
-
-const DEFAULT_RESOURCE_GROUP = 'rg-default';
 
 /** CreateImageCache: records the cache and queues its build; answers at once (clients give up after 3 s). */
 export const createImageCache = (services: ApiServices) =>
@@ -101,7 +100,7 @@ export const createImageCache = (services: ApiServices) =>
         sizeGib: effectiveSizeGib(params.ImageCacheSize, services.minImageCacheSizeGib),
         createdAtMs: context.nowMs,
         containerGroupId: buildId,
-        resourceGroupId: params.ResourceGroupId ?? DEFAULT_RESOURCE_GROUP,
+        resourceGroupId: params.ResourceGroupId ?? DEFAULT_RESOURCE_GROUP_ID,
         eliminationStrategy: params.EliminationStrategy ?? '',
         registries,
         tags,

@@ -15,7 +15,14 @@ import type { Io } from './io.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { addOutputOption } from './usage.ts';
 
-type ServeOptions = { data?: string; listen?: string; region?: string; logLevel?: string; output: OutputFormat };
+type ServeOptions = {
+  data?: string;
+  listen?: string;
+  region?: string;
+  logLevel?: string;
+  auth: boolean;
+  output: OutputFormat;
+};
 
 export function addServe(program: Command, io: Io): void {
   const command = program
@@ -28,10 +35,12 @@ export function addServe(program: Command, io: Io): void {
       '--log-level <level>',
       'fatal, error, warn, info, debug, trace or silent (default: LARDER_LOG_LEVEL, else info)',
     )
+    .option('--no-auth', 'take every call, signed or not, for one of the first account; on a loopback address only')
     .addHelpText(
       'after',
       `
 The first start makes an access key and shows it once; LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET choose it.
+LARDER_NO_AUTH=1 is the same as --no-auth.
 The log goes to standard error. SIGTERM or Ctrl-C ends it; builds under way go on after the next start.
 
 Examples:
@@ -49,12 +58,13 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     ...(options.region === undefined ? {} : { regionId: options.region }),
     ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
+    ...(options.auth ? {} : { noAuth: true }),
   });
   const { startServer } = await import('../server/index.ts');
   const server = await startServer(config);
   try {
     await rememberServer(io, server, dataDirectory);
-    announce(io, server, { dataDirectory, output: options.output });
+    announce(io, server, { dataDirectory, output: options.output, noAuth: config.noAuth });
     if (!io.signal.aborted) await once(io.signal, 'abort');
   } finally {
     await server.stop();
@@ -74,13 +84,24 @@ async function rememberServer(io: Io, server: RunningServer, dataDirectory: stri
   await writeProfile(path, { endpoint, regionId, accessKeyId, accessKeySecret, dataDirectory });
 }
 
-function announce(io: Io, server: RunningServer, options: { dataDirectory: string; output: OutputFormat }): void {
+function announce(
+  io: Io,
+  server: RunningServer,
+  options: { dataDirectory: string; output: OutputFormat; noAuth: boolean },
+): void {
   const { endpoint, regionId, firstKey } = server;
   if (options.output === 'json') {
     const key = firstKey?.isNew ? { AccessKeyId: firstKey.id, AccessKeySecret: firstKey.secret } : {};
-    printJson(io, { Endpoint: endpoint, RegionId: regionId, DataDirectory: options.dataDirectory, ...key });
+    printJson(io, {
+      Endpoint: endpoint,
+      RegionId: regionId,
+      DataDirectory: options.dataDirectory,
+      ...key,
+      ...(options.noAuth ? { NoAuth: true } : {}),
+    });
     return;
   }
   printLine(io, `larder serves ${endpoint} (region ${regionId}, data ${options.dataDirectory})`);
+  if (options.noAuth) printLine(io, 'NO AUTHENTICATION: whoever can connect does what they like');
   if (firstKey?.isNew) printLine(io, clientConfiguration({ endpoint, regionId, key: firstKey }));
 }

@@ -25,6 +25,7 @@ const environmentSchema = z.object({
   LARDER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   LARDER_ACCESS_KEY_ID: z.string().optional(),
   LARDER_ACCESS_KEY_SECRET: z.string().optional(),
+  LARDER_NO_AUTH: z.stringbool().default(false),
   LARDER_MIN_IMAGE_CACHE_SIZE_GIB: z.coerce.number().int().min(1).default(MIN_SIZE_GIB),
   LARDER_MAX_IMAGE_CACHES: z.coerce.number().int().min(0).default(DEFAULT_MAX_IMAGE_CACHES),
   LARDER_MAX_LAYERS_AT_ONCE: z.coerce.number().int().min(1).max(64).default(DEFAULT_MAX_LAYERS_AT_ONCE),
@@ -45,6 +46,8 @@ export type ServerConfig = {
   logLevel: z.infer<typeof environmentSchema>['LARDER_LOG_LEVEL'];
   /** A key that the operator chose; otherwise the first start makes one. */
   presetKey?: { id: string; secret: string };
+  /** Every call is one of the first account, with any signature or none. */
+  noAuth: boolean;
   minImageCacheSizeGib: number;
   /** Image caches of an account in a region, unless the account has a quota of its own. */
   maxImageCaches: number;
@@ -68,6 +71,7 @@ export type ServerFlags = {
   listen?: string;
   regionId?: string;
   logLevel?: string;
+  noAuth?: boolean;
 };
 
 /** Reads the server's settings from environment and flags. Throws `config.invalid`, naming the setting and what it takes. */
@@ -77,6 +81,7 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     ...(flags.listen === undefined ? {} : { LARDER_LISTEN: flags.listen }),
     ...(flags.regionId === undefined ? {} : { LARDER_REGION: flags.regionId }),
     ...(flags.logLevel === undefined ? {} : { LARDER_LOG_LEVEL: flags.logLevel }),
+    ...(flags.noAuth === undefined ? {} : { LARDER_NO_AUTH: String(flags.noAuth) }),
   };
   const parsed = environmentSchema.safeParse(overridden);
   if (!parsed.success) {
@@ -91,14 +96,22 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
       'LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET are set together or not at all',
     );
   }
+  const listen = parseListen(settings.LARDER_LISTEN);
+  if (settings.LARDER_NO_AUTH && !isLoopback(listen.host)) {
+    throw new LarderError(
+      'config.invalid',
+      `--no-auth lets in whoever can connect, so it listens on this machine only: use --listen ${DEFAULT_LISTEN}, not ${settings.LARDER_LISTEN}`,
+    );
+  }
   const dockerDirectory =
     settings.DOCKER_CONFIG ?? (settings.HOME === undefined ? undefined : `${settings.HOME}/.docker`);
   return {
     dataDirectory: flags.dataDirectory,
-    listen: parseListen(settings.LARDER_LISTEN),
+    listen,
     regionId: settings.LARDER_REGION ?? flags.defaultRegionId,
     logLevel: settings.LARDER_LOG_LEVEL,
     ...(id !== undefined && secret !== undefined ? { presetKey: { id, secret } } : {}),
+    noAuth: settings.LARDER_NO_AUTH,
     minImageCacheSizeGib: settings.LARDER_MIN_IMAGE_CACHE_SIZE_GIB,
     maxImageCaches: settings.LARDER_MAX_IMAGE_CACHES,
     maxLayersAtOnce: settings.LARDER_MAX_LAYERS_AT_ONCE,
@@ -123,4 +136,8 @@ export function parseListen(text: string): { host: string; port: number } {
     );
   }
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -2,6 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { type Action, type ActionTable, ECI_VERSION } from './action.ts';
 import { ApiError, apiError } from './api-error.ts';
 import type { Authenticate, Caller } from './authenticate.ts';
+import { checkContentMd5 } from './content-md5.ts';
 import { detectScheme } from './credentials.ts';
 import { chooseFormat, defaultFormat } from './format.ts';
 import { type Parameters, readParameters } from './parameters.ts';
@@ -79,6 +80,8 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       if (options.sslRequired && !request.secure) throw apiError('InvalidProtocol.NeedSsl');
       const parameters = readParameters(request);
       format = chooseFormat(request.headers, parameters.all);
+      if (request.refused) throw request.refused;
+      checkContentMd5(request);
       action = findAction(request, parameters.all);
       caller = await authenticate(request, parameters);
       const call = describeCall({ request, parameters: parameters.all, caller, action, requestId });

@@ -24,6 +24,8 @@ const RESULT = {
 const CALL = { action: 'DescribeImageCaches', requestId: '39FC2E43-3DD7-4CEF-9EF4-E4AD6E635301' };
 const HEADERS = {
   'x-acs-request-id': CALL.requestId,
+  'x-acs-trace-id': '39fc2e433dd74cef9ef4e4ad6e635301',
+  vary: 'Accept-Encoding',
   'access-control-allow-origin': '*',
   'access-control-expose-headers': '*',
 };

@@ -49,6 +49,9 @@ function respond(
       'content-type': CONTENT_TYPES[format],
       // New clients prefer it over the body's RequestId, so the two are equal.
       'x-acs-request-id': requestId,
+      // The same number as 32 hex digits: one search finds both.
+      'x-acs-trace-id': requestId.replaceAll('-', '').toLowerCase(),
+      vary: 'Accept-Encoding',
       'access-control-allow-origin': '*',
       'access-control-expose-headers': '*',
     },

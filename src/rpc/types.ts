@@ -1,3 +1,5 @@
+import type { ApiError } from './api-error.ts';
+
 /** A request as any HTTP listener can hand it over; header names in lower case, repeated headers in order. */
 export type RpcRequest = {
   readonly method: string;
@@ -11,6 +13,8 @@ export type RpcRequest = {
   readonly peer: string;
   /** Whether it came over TLS; absent means no. */
   readonly secure?: boolean;
+  /** What the listener found wrong with it, such as a body that is too long and was not read: the answer, once its format is known. */
+  readonly refused?: ApiError;
 };
 
 export type RpcResponse = {

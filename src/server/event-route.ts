@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ApiError, type Authenticate, apiError, readParameters, renderError } from '../rpc/index.ts';
+import { type Authenticate, apiError, readParameters } from '../rpc/index.ts';
 import type { Store } from '../store/index.ts';
 import type { GuardedCall } from './account-guard.ts';
 import type { Authorize } from './authorize.ts';
@@ -25,7 +24,7 @@ export function addEventRoute(app: FastifyInstance, services: EventServices): vo
   let open = 0;
 
   async function findKey(request: FastifyRequest) {
-    const rpcRequest = toRpcRequest(request);
+    const rpcRequest = toRpcRequest(request.raw);
     const caller = await services.authenticate(rpcRequest);
     const parameters = readParameters(rpcRequest).all;
     const [id, regionId] = [parameters.get('ImageCacheId'), parameters.get('RegionId')];
@@ -52,14 +51,5 @@ export function addEventRoute(app: FastifyInstance, services: EventServices): vo
     return reply.type('text/event-stream;charset=utf-8').header('cache-control', 'no-store').send(events);
   }
 
-  app.get('/events', async (request, reply) => {
-    try {
-      return await stream(request, reply);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      const answer = { format: 'JSON', requestId: randomUUID().toUpperCase(), hostId: request.hostname } as const;
-      const { status, headers, body } = renderError(error, answer);
-      return reply.code(status).headers(headers).send(body);
-    }
-  });
+  app.get('/events', async (request, reply) => stream(request, reply));
 }

@@ -1,40 +1,36 @@
-import fastify, { type FastifyInstance } from 'fastify';
-import type { RpcHandler } from '../rpc/index.ts';
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { ApiError, apiError, type RpcHandler, renderError } from '../rpc/index.ts';
+import { answerBrokenRequest, MAX_HEADER_BYTES } from './broken-request.ts';
 import { addEventRoute, type EventServices } from './event-route.ts';
-import { toRpcRequest } from './rpc-request.ts';
+import { splitTarget } from './rpc-request.ts';
+import { createRpcRoute, type RequestListener } from './rpc-route.ts';
 import { VERSION } from './version.ts';
 
-/** Nearly every client puts all parameters into the URL: 100 references, 20 tags, 10 logins and a token need 64 KiB. */
-const MAX_HEADER_BYTES = 128 * 1024;
-const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** Clients give up after 3 to 10 s; a request that has not arrived by then never will. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** As the vendor's gateway says in its Keep-Alive header. */
 const KEEP_ALIVE_MS = 25_000;
+/** The other routes take no bodies. */
+const READING = new Set(['GET', 'HEAD']);
 
 export type HttpServices = EventServices & { rpc: RpcHandler };
 
 /** The HTTP side of the service: RPC on `/`, the event stream, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {
+  const rpcRoute = createRpcRoute(services.rpc, services.stopping);
   const app = fastify({
     logger: false,
-    bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     exposeHeadRoutes: false,
     // The signature covers the text as it came: fastify's own query parser is not used.
     routerOptions: { querystringParser: () => ({}) },
-    http: { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: REQUEST_TIMEOUT_MS },
-  });
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-
-  app.all('/', async (request, reply) => {
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
-    const response = await services.rpc(toRpcRequest(request), AbortSignal.any([gone.signal, services.stopping]));
-    return reply.code(response.status).headers(response.headers).send(response.body);
+    serverFactory: (routes) =>
+      openServer((request, response) => (isRpc(request) ? rpcRoute : routes)(request, response)),
+    // The server has its own.
+    clientErrorHandler: () => undefined,
+    frameworkErrors: (_error, request, reply) => void sendError(badRequest(), request, reply),
   });
   addEventRoute(app, services);
   app.get('/healthz', () => ({ status: 'ok' }));
@@ -48,12 +44,43 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
     }
   });
   app.get('/version', () => ({ name: 'larder', version: VERSION, api: '2018-08-08' }));
-  app.setNotFoundHandler((request, reply) => {
-    reply.code(404).send({ message: `nothing at ${request.url.slice(0, 200)}; the API is at /` });
-  });
-  app.setErrorHandler((error: Error & { statusCode?: number }, _request, reply) => {
-    const status = error.statusCode ?? 500;
-    reply.code(status).send({ message: status < 500 ? error.message : 'internal error' });
+  app.setNotFoundHandler((request, reply) => sendError(apiError('InvalidApi.NotFound'), request, reply));
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    if (error instanceof ApiError) return sendError(error, request, reply);
+    const isTheirs = error.statusCode !== undefined && error.statusCode < 500;
+    return sendError(isTheirs ? badRequest() : apiError('InternalError'), request, reply);
   });
   return app;
+}
+
+function openServer(listener: RequestListener): Server {
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Without one the gateway answers all the same; Node.js would answer nothing but a status.
+    requireHostHeader: false,
+  });
+  server.on('request', listener);
+  // Whatever else a caller expects than 100-continue, it gets an answer.
+  server.on('checkExpectation', listener);
+  server.on('clientError', answerBrokenRequest);
+  return server;
+}
+
+/** All but reading other paths is the gateway's, to answer or to refuse. */
+function isRpc(request: IncomingMessage): boolean {
+  return splitTarget(request).path === '/' || !READING.has(request.method ?? '');
+}
+
+function badRequest(): ApiError {
+  return apiError('InvalidParameter', { Param: 'request', Reason: 'it cannot be read' });
+}
+
+/** What is not RPC answers errors in the API's form too. */
+function sendError(error: ApiError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const answer = { format: 'JSON', requestId: randomUUID().toUpperCase(), hostId: request.hostname } as const;
+  const { status, headers, body } = renderError(error, answer);
+  return reply.code(status).headers(headers).send(body);
 }

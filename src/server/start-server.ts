@@ -17,6 +17,7 @@ import { createAuthenticator } from './authenticator.ts';
 import { createAuthorize } from './authorize.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createHttpListener } from './http-listener.ts';
+import { createOpenAuthenticate } from './open-authenticate.ts';
 import { createSealers } from './sealers.ts';
 
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -62,8 +63,12 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
 
   let worker: Worker | undefined;
   const directory = createAccountDirectory(store, sealers.accessKeys);
-  const authenticate = createAuthenticate({ authenticator: createAuthenticator(directory, store, clock), clock });
-  const authorize = createAuthorize({ directory, store, clock, sealer: sealers.diagnoses });
+  const authenticate = config.noAuth
+    ? await createOpenAuthenticate(store)
+    : createAuthenticate({ authenticator: createAuthenticator(directory, store, clock), clock });
+  const authorize = config.noAuth
+    ? async () => {}
+    : createAuthorize({ directory, store, clock, sealer: sealers.diagnoses });
   const guard = createAccountGuard(directory);
   const services = await createApiServices(config, {
     store,
@@ -88,6 +93,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   cleanup.defer(() => closeListener(app));
   const endpoint = await app.listen({ host: config.listen.host, port: config.listen.port });
   log.info({ endpoint, data: folder.directory }, 'ready');
+  if (config.noAuth) log.warn({ endpoint }, 'NO AUTHENTICATION: whoever can connect does what they like');
   const warmed = warmMatches(services, { store, log, stopping: stopping.signal });
   cleanup.defer(() => warmed);
   // The client of registries and the converter are half of what there is to load; nobody waits for them.

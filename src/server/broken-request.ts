@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type ApiError, apiError, renderError } from '../rpc/index.ts';
+
+/** Nearly every client puts all parameters into the URL: 100 references, 20 tags, 10 logins and a token need 64 KiB. */
+export const MAX_HEADER_BYTES = 128 * 1024;
+/** Until then the rest of what the caller sends is taken and thrown away: a connection closed on it would lose the answer. */
+const LINGER_MS = 1_000;
+
+const NOT_HTTP = apiError('InvalidParameter', { Param: 'request', Reason: 'it is not valid HTTP' });
+/** By the code of Node's error. */
+const REFUSALS = new Map<string | undefined, ApiError>([
+  ['HPE_HEADER_OVERFLOW', apiError('InvalidParameter.LengthExceeded', { Param: 'header', Limit: MAX_HEADER_BYTES })],
+  ['HPE_INVALID_METHOD', apiError('UnsupportedHTTPMethod')],
+  ['ERR_HTTP_REQUEST_TIMEOUT', apiError('InvalidParameter', { Param: 'request', Reason: 'it did not arrive in time' })],
+]);
+
+/** Answers what can't be read as HTTP in the API's error form, where the socket still takes an answer, and closes it. */
+export function answerBrokenRequest(cause: NodeJS.ErrnoException, socket: Duplex): void {
+  if (socket.writableEnded) return;
+  if (cause.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const answer = { format: 'JSON', requestId: randomUUID().toUpperCase(), hostId: '' } as const;
+  const { status, headers, body } = renderError(REFUSALS.get(cause.code) ?? NOT_HTTP, answer);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
+}

@@ -1,0 +1,39 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { RpcHandler } from '../rpc/index.ts';
+import { readRpcRequest } from './rpc-request.ts';
+
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/**
+ * RPC straight on node:http: the gateway wants the request as it came, whatever its method and content type, and answers
+ * everything itself. The handler's signal aborts when the caller is gone or the server stops.
+ */
+export function createRpcRoute(rpc: RpcHandler, stopping: AbortSignal): RequestListener {
+  const open = new Set<AbortController>();
+  const abortAll = () => {
+    for (const call of open) call.abort();
+  };
+  stopping.addEventListener('abort', abortAll, { once: true });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const call = new AbortController();
+    open.add(call);
+    response.once('close', () => {
+      open.delete(call);
+      // Aborting costs more than all the rest here, so only those do whose answer is still awaited.
+      if (!response.writableFinished) call.abort();
+    });
+    const { status, headers, body } = await rpc(await readRpcRequest(request), call.signal);
+    response.writeHead(status, {
+      ...headers,
+      'content-length': Buffer.byteLength(body),
+      ...(stopping.aborted ? { connection: 'close' } : {}),
+    });
+    response.end(body);
+  }
+
+  return (request, response) => {
+    // The handler never throws: the caller is gone, or its body broke off.
+    answer(request, response).catch(() => response.destroy());
+  };
+}

@@ -1,0 +1,211 @@
+/**
+ * Calls of the API on one core, signatures checked: DescribeImageCaches by id, by page and by MatchImage over many caches,
+ * with list-blobs of Azurite (20 of 2,000 blobs, signatures checked too) in the same run as a yardstick.
+ *
+ *   npm run bench:api -- [--caches N] [--calls N] [--connections N] [--output json] [--profile FOLDER] [--no-azurite]
+ *
+ * The servers run on one core, the generator on another; both ends are real processes and speak HTTP over loopback with
+ * kept-alive connections. Every request has a signature and a nonce of its own, made before the clock starts. Needs two cores.
+ */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { cpus, release } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parseArgs } from 'node:util';
+import { createClient } from '../src/client/index.ts';
+import { cacheFolder } from '../test/support/cache-folder.ts';
+import { type ChildServer, startChildServer } from '../test/support/child-server.ts';
+import { freePort } from '../test/support/free-port.ts';
+import { ACCESS_KEY, REGION_ID } from '../test/support/larder-server.ts';
+import { processPeakBytes } from './process-cpu.ts';
+import { listBlobsRequests, startAzurite } from './support/azurite.ts';
+import { type Catalog, fillCaches } from './support/fill-caches.ts';
+import { pick, randomNumbers } from './support/random.ts';
+import { type Load, runLoad, SERVER_CORE } from './support/run-load.ts';
+
+const MAIN = join(import.meta.dirname, '../src/main.ts');
+const PAGE_SIZE = 20;
+const BLOBS = 2_000;
+/** Pages are asked for at this many places of the whole list. */
+const PLACES = 1_000;
+const QUERIES = 2_000;
+const PEER = 'Azurite, list 20 of 2,000 blobs';
+
+const { values: options } = parseArgs({
+  options: {
+    caches: { type: 'string', default: '100000' },
+    calls: { type: 'string', default: '50000' },
+    connections: { type: 'string', default: '16' },
+    output: { type: 'string', default: 'table' },
+    profile: { type: 'string' },
+    azurite: { type: 'boolean', default: true },
+  },
+  allowNegative: true,
+});
+const [cacheCount, calls, connections] = [Number(options.caches), Number(options.calls), Number(options.connections)];
+
+type Query = Readonly<Record<string, string>>;
+type Row = Load & { readonly name: string; readonly connections: number; readonly peakMib: number };
+
+await mkdir(cacheFolder(), { recursive: true });
+const work = await mkdtemp(join(cacheFolder(), 'bench-api-'));
+try {
+  const rows = await measureLarder();
+  if (options.azurite) rows.push(await measureAzurite());
+  report(rows);
+} finally {
+  await rm(work, { recursive: true, force: true });
+}
+
+async function measureLarder(): Promise<Row[]> {
+  const dataDirectory = join(work, 'data');
+  const port = await freePort();
+  // The first start makes the database and the account.
+  const first = await startServer(dataDirectory, port, []);
+  await first.stop();
+  const startedMs = performance.now();
+  const catalog = fill(join(dataDirectory, 'larder.db'));
+  console.error(
+    `${cacheCount.toLocaleString('en')} caches in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`,
+  );
+  const profiling = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
+  const server = await startServer(dataDirectory, port, profiling);
+  try {
+    return await measureCalls(server, port, await listQueries(catalog, port));
+  } finally {
+    await server.stop();
+  }
+}
+
+function fill(databasePath: string): Catalog {
+  const database = new DatabaseSync(databasePath);
+  const accountId = String(database.prepare('select id from accounts').get()?.id);
+  database.close();
+  return fillCaches(databasePath, { count: cacheCount, accountId, regionId: REGION_ID });
+}
+
+function startServer(dataDirectory: string, port: number, nodeFlags: readonly string[]): Promise<ChildServer> {
+  const serve = [MAIN, 'serve', '--data', dataDirectory, '--listen', `127.0.0.1:${port}`];
+  return startChildServer({
+    command: 'taskset',
+    args: ['-c', SERVER_CORE, process.execPath, ...nodeFlags, ...serve],
+    readyUrl: `http://127.0.0.1:${port}/readyz`,
+    env: {
+      ...process.env,
+      LARDER_ACCESS_KEY_ID: ACCESS_KEY.accessKeyId,
+      LARDER_ACCESS_KEY_SECRET: ACCESS_KEY.accessKeySecret,
+      LARDER_REGION: REGION_ID,
+      LARDER_PROFILE: join(work, 'profile.json'),
+    },
+  });
+}
+
+/** What is asked, by the name of the row. */
+async function listQueries(catalog: Catalog, port: number): Promise<Record<'id' | 'page' | 'match', Query[]>> {
+  const random = randomNumbers(2);
+  const describe = { Action: 'DescribeImageCaches', RegionId: REGION_ID };
+  const tokens = await pageTokens(port);
+  const many = <T>(count: number, make: () => T) => Array.from({ length: count }, make);
+  return {
+    id: many(QUERIES, () => ({ ...describe, ImageCacheId: pick(catalog.ids, random) })),
+    page: many(QUERIES, () => ({ ...describe, Limit: String(PAGE_SIZE), NextToken: pick(tokens, random) })),
+    match: many(QUERIES, () => ({
+      ...describe,
+      ...Object.fromEntries(catalog.images().map((image, index) => [`MatchImage.${index + 1}`, image])),
+    })),
+  };
+}
+
+async function pageTokens(port: number): Promise<string[]> {
+  const client = createClient({
+    endpoint: `http://127.0.0.1:${port}`,
+    regionId: REGION_ID,
+    timeoutMs: 10_000,
+    ...ACCESS_KEY,
+  });
+  const tokens: string[] = [''];
+  const step = Math.max(PAGE_SIZE, Math.min(100, Math.floor(cacheCount / PLACES)));
+  while (tokens.length < PLACES) {
+    const { NextToken } = await client.call('DescribeImageCaches', { Limit: step, NextToken: tokens.at(-1) });
+    if (typeof NextToken !== 'string' || NextToken === '') break;
+    tokens.push(NextToken);
+  }
+  return tokens;
+}
+
+async function measureCalls(server: ChildServer, port: number, queries: Record<'id' | 'page' | 'match', Query[]>) {
+  const rows: Row[] = [];
+  const measure = async (
+    name: string,
+    scheme: 'V1' | 'V3',
+    asked: readonly Query[],
+    at: { connections: number; calls: number },
+  ) => {
+    const requests = { kind: 'signed', scheme, calls: asked, ...ACCESS_KEY } as const;
+    const job = { port, connections: at.connections, calls: at.calls, warmUpCalls: Math.ceil(at.calls / 5), requests };
+    const load = await runLoad(job, server.pid);
+    rows.push({ name: `${name}, ${scheme}`, connections: at.connections, peakMib: peakMib(server.pid), ...load });
+    console.error(`${name}, ${scheme}: ${load.callsPerSecond.toFixed(0)} calls/s, p99 ${load.p99Ms.toFixed(2)} ms`);
+  };
+  for (const scheme of ['V1', 'V3'] as const) {
+    await measure('by id', scheme, queries.id, { connections, calls });
+    await measure('page of 20', scheme, queries.page, { connections, calls });
+    await measure('match 20 images', scheme, queries.match, { connections: 1, calls: Math.ceil(calls / 10) });
+    await measure('match 20 images', scheme, queries.match, { connections, calls: Math.ceil(calls / 5) });
+  }
+  return rows;
+}
+
+async function measureAzurite(): Promise<Row> {
+  const azurite = await startAzurite(join(work, 'azurite'));
+  try {
+    const texts = await listBlobsRequests(azurite, { blobs: BLOBS, pageSize: PAGE_SIZE, places: 100 });
+    const some = Math.ceil(calls / 10);
+    const job = {
+      port: azurite.port,
+      connections,
+      calls: some,
+      warmUpCalls: Math.ceil(some / 5),
+      requests: { kind: 'ready', texts },
+    } as const;
+    const load = await runLoad(job, azurite.pid);
+    return { name: PEER, connections, peakMib: peakMib(azurite.pid), ...load };
+  } finally {
+    await azurite.stop();
+  }
+}
+
+function peakMib(pid: number): number {
+  return Math.round(processPeakBytes(pid) / 2 ** 20);
+}
+
+function report(rows: readonly Row[]): void {
+  const peer = rows.find(({ name }) => name === PEER);
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}, Node.js ${process.version}`;
+  if (options.output === 'json') {
+    const shown = rows.map(({ sample: _sample, ...row }) => ({
+      ...row,
+      ratioToPeer: peer && row.callsPerSecond / peer.callsPerSecond,
+    }));
+    console.log(JSON.stringify({ machine, caches: cacheCount, rows: shown }, undefined, 2));
+    return;
+  }
+  console.log(`${cacheCount.toLocaleString('en')} caches of 20 images; ${machine}; server on one core`);
+  console.log(
+    '| | connections | calls/s | p50 ms | p99 ms | CPU ms a call | bytes an answer | peak MiB | to Azurite |',
+  );
+  console.log('|---|---|---|---|---|---|---|---|---|');
+  for (const row of rows) {
+    const ratio = peer ? `${(row.callsPerSecond / peer.callsPerSecond).toFixed(1)}×` : '';
+    const numbers = [
+      row.p50Ms.toFixed(2),
+      row.p99Ms.toFixed(2),
+      row.cpuMsPerCall.toFixed(3),
+      row.bytesPerAnswer,
+      row.peakMib,
+    ];
+    console.log(
+      `| ${row.name} | ${row.connections} | ${row.callsPerSecond.toFixed(0)} | ${numbers.join(' | ')} | ${ratio} |`,
+    );
+  }
+}

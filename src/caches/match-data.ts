@@ -2,7 +2,7 @@ import { Blocks, type TieKey } from './match-blocks.ts';
 import { Dictionary, TextMap } from './match-dictionary.ts';
 import { Column, IntLists } from './match-int-lists.ts';
 import { Postings } from './match-postings.ts';
-import type { createTermReader } from './match-terms.ts';
+import type { TermReader } from './match-terms.ts';
 import type { MatchEntry, MatchTuning } from './match-types.ts';
 
 /** What the index knows: which caches have a term, and which terms a cache has. Caches are named by their ordinals. */
@@ -13,13 +13,13 @@ export class MatchData {
   readonly repositoryPostings: Postings;
   /** Repository of each term. */
   readonly repositoryOf = new Column();
-  /** Terms of each cache, ascending. */
+  /** Terms of each cache, in no order. */
   readonly termsOf = new IntLists();
   readonly blocks: Blocks;
   readonly #ordinals = new TextMap();
-  readonly #read: ReturnType<typeof createTermReader>;
+  readonly #read: TermReader;
 
-  constructor(tuning: MatchTuning, read: ReturnType<typeof createTermReader>) {
+  constructor(tuning: MatchTuning, read: TermReader) {
     this.termPostings = new Postings(tuning.minDenseLength);
     this.repositoryPostings = new Postings(tuning.minDenseLength);
     this.blocks = new Blocks(tuning.blockCapacity, (from, to) => this.#move(from, to));
@@ -56,18 +56,19 @@ export class MatchData {
   }
 
   #termsOf(images: readonly string[]): number[] {
-    const terms = new Set<number>();
+    const terms: number[] = [];
     for (const image of images) {
       const read = this.#read(image);
       if (read === undefined) continue;
       const repository = this.repositories.number(read.repository);
-      for (const text of read.held) {
-        const term = this.terms.number(text);
+      for (const word of read.held) {
+        const term = this.terms.number(word);
+        if (terms.includes(term)) continue;
         this.repositoryOf.set(term, repository);
-        terms.add(term);
+        terms.push(term);
       }
     }
-    return [...terms].toSorted((a, b) => a - b);
+    return terms;
   }
 
   /** Enters a cache under its terms and their repositories. */

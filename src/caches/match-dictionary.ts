@@ -30,6 +30,9 @@ export class TextMap {
   }
 }
 
+/** A text that is looked up again and again, with the number it had the last time, in whichever dictionary. */
+export type Word = { readonly text: string; lastNumber: number };
+
 /** Small numbers for texts, used again once a text is released. */
 export class Dictionary {
   readonly #numbers = new TextMap();
@@ -47,9 +50,14 @@ export class Dictionary {
   }
 
   /** The number of a text, a new one if it has none. */
-  number(text: string): number {
-    const known = this.#numbers.get(text);
-    if (known !== undefined) return known;
+  number(word: Word): number {
+    const { text, lastNumber } = word;
+    if (this.#names[lastNumber >>> NAME_PAGE_BITS]?.[lastNumber & NAME_PAGE_MASK] === text) return lastNumber;
+    word.lastNumber = this.#numbers.get(text) ?? this.#add(text);
+    return word.lastNumber;
+  }
+
+  #add(text: string): number {
     const number = this.#free.pop() ?? this.#end++;
     this.#numbers.set(text, number);
     const page = this.#names[number >>> NAME_PAGE_BITS] ?? [];

@@ -11,6 +11,8 @@ export type Goal = {
   readonly hits: number;
   readonly rank: number;
   readonly isDone: boolean;
+  /** Caches that are enough for it to want less; 0 when it always wants the same. */
+  readonly looks: number;
   /** Better matches than this are not wanted, nor as good ones in blocks before `rank`. */
   readonly ceiling?: { readonly full: number; readonly hits: number; readonly rank: number };
   /** Takes a scored cache if it is wanted. */
@@ -35,7 +37,8 @@ export class Gathering implements Goal {
   readonly full: number;
   readonly hits = 1;
   readonly rank = Number.POSITIVE_INFINITY;
-  readonly matches: Match[] = [];
+  readonly looks = 0;
+  readonly ordinals: number[] = [];
   readonly #data: MatchData;
   readonly #wanted: Wanted;
   readonly #most: number;
@@ -48,13 +51,13 @@ export class Gathering implements Goal {
   }
 
   get isDone(): boolean {
-    return this.matches.length >= this.#most;
+    return this.ordinals.length >= this.#most;
   }
 
   offer(ordinal: number, full: number, hits: number): void {
     if (this.isDone || full < this.full || hits < this.hits) return;
-    const key = this.#data.blocks.key(ordinal);
-    if (this.#wanted.accept?.(key.id) !== false) this.matches.push({ ordinal, full, hits, key });
+    const { accept } = this.#wanted;
+    if (accept === undefined || accept(this.#data.blocks.key(ordinal).id)) this.ordinals.push(ordinal);
   }
 }
 
@@ -64,6 +67,7 @@ export class BestMatches implements Goal {
   hits = 1;
   rank = Number.POSITIVE_INFINITY;
   readonly isDone = false;
+  readonly looks: number;
   readonly ceiling?: { readonly full: number; readonly hits: number; readonly rank: number };
   /** Best first. */
   readonly matches: Match[] = [];
@@ -77,6 +81,7 @@ export class BestMatches implements Goal {
     this.#data = data;
     this.#wanted = wanted;
     this.#most = wanted.most;
+    this.looks = wanted.most;
     if (wanted.after === undefined) return;
     this.#after = matchAt(wanted.after);
     this.ceiling = { full: this.#after.full, hits: this.#after.hits, rank: data.blocks.rankOfKey(wanted.after) };
@@ -88,12 +93,7 @@ export class BestMatches implements Goal {
     const worst = this.matches.length < this.#most ? undefined : this.matches.at(-1);
     if (worst !== undefined && compareMatches(match, worst) >= 0) return;
     if (this.#after !== undefined && compareMatches(match, this.#after) <= 0) return;
-    if (this.#wanted.accept?.(match.key.id) !== false) this.take(match);
-  }
-
-  /** Takes a match that is known to be acceptable, if it is one of the best and after the place. */
-  take(match: Match): void {
-    if (this.#after !== undefined && compareMatches(match, this.#after) <= 0) return;
+    if (this.#wanted.accept?.(match.key.id) === false) return;
     let [low, high] = [0, this.matches.length];
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -101,13 +101,12 @@ export class BestMatches implements Goal {
       if (other !== undefined && compareMatches(other, match) < 0) low = middle + 1;
       else high = middle;
     }
-    if (low >= this.#most) return;
     this.matches.splice(low, 0, match);
     if (this.matches.length > this.#most) this.matches.pop();
-    const worst = this.matches.at(-1);
-    if (worst === undefined || this.matches.length < this.#most) return;
-    this.full = worst.full;
-    this.hits = worst.hits;
-    this.rank = this.#data.blocks.rank(worst.ordinal);
+    const last = this.matches.at(-1);
+    if (last === undefined || this.matches.length < this.#most) return;
+    this.full = last.full;
+    this.hits = last.hits;
+    this.rank = this.#data.blocks.rank(last.ordinal);
   }
 }

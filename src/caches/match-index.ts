@@ -1,8 +1,8 @@
-import { BLOCK_BITS, BLOCK_SLOTS, BLOCK_WORDS } from './match-blocks.ts';
+import { BLOCK_SLOTS } from './match-blocks.ts';
+import { countMatches } from './match-count.ts';
 import { MatchData } from './match-data.ts';
-import { BestMatches, compareMatches, Gathering, type Match, matchAt } from './match-goal.ts';
-import { type QueryList, queryLists } from './match-lists.ts';
-import type { Bitmap, Postings } from './match-postings.ts';
+import { BestMatches, compareMatches, type Match, matchAt } from './match-goal.ts';
+import { queryLists } from './match-lists.ts';
 import { type ScanContext, ScanScratch, scan } from './match-scan.ts';
 import { MatchScorer } from './match-score.ts';
 import { createTermReader } from './match-terms.ts';
@@ -39,7 +39,7 @@ export function createMatchIndex(tuning: MatchTuning = TUNING): MatchIndex {
   const read = createTermReader();
   const data = new MatchData(tuning, read);
   const scorer = new MatchScorer(data);
-  const scratch = new ScanScratch();
+  const scratch = new ScanScratch(data);
   return {
     put: (entry) => data.put(entry),
     // Newest last, as caches come one by one: so posting lists grow at their ends.
@@ -56,6 +56,10 @@ export function createMatchIndex(tuning: MatchTuning = TUNING): MatchIndex {
       scorer.begin(lists);
       try {
         return search({ data, lists, scorer, scratch }, query, tuning.maxCounted);
+      } catch (error) {
+        // Only `accept` throws; the counts under way must not count for the next query.
+        scratch.clear();
+        throw error;
       } finally {
         scorer.end(lists);
       }
@@ -63,29 +67,25 @@ export function createMatchIndex(tuning: MatchTuning = TUNING): MatchIndex {
   };
 }
 
-/** Counts first. When all matches were seen by that, they only need sorting; else they are a start for finding the best. */
+/** Counts first. When few match, all of them are seen by that and only need sorting; else the best are searched. */
 function search(context: ScanContext, query: MatchQuery, maxCounted: number): MatchResult {
-  const { data, lists } = context;
-  const wanted = { minFull: lists.minFull, ...(query.accept === undefined ? {} : { accept: query.accept }) };
-  const gathering = new Gathering(data, wanted, maxCounted);
-  if (lists.minFull <= 1) gatherAny(context, gathering);
-  else scan(context, gathering);
-  const gathered = gathering.matches;
-  const total = gathered.length;
-  if (total < maxCounted) {
-    const { after } = query;
-    const left = after === undefined ? gathered : gathered.filter((match) => compareMatches(match, matchAt(after)) > 0);
-    return page(left.toSorted(compareMatches), query.limit, total);
+  const { data, lists, scorer } = context;
+  const { limit, after, accept } = query;
+  const wanted = { minFull: lists.minFull, ...(accept === undefined ? {} : { accept }) };
+  const counted = countMatches(context, wanted, maxCounted);
+  scorer.forgetSeen();
+  if (counted.total < maxCounted) {
+    const best = counted.ordinals.map((ordinal): Match => {
+      scorer.score(ordinal);
+      return { ordinal, full: scorer.full, hits: scorer.hits, key: data.blocks.key(ordinal) };
+    });
+    const left = after === undefined ? best : best.filter((match) => compareMatches(match, matchAt(after)) > 0);
+    return page(left.toSorted(compareMatches), limit, counted.total);
   }
-  const best = new BestMatches(data, {
-    ...wanted,
-    // One more tells whether there is a next page.
-    most: query.limit + 1,
-    ...(query.after === undefined ? {} : { after: query.after }),
-  });
-  for (const match of gathered) best.take(match);
+  // One more tells whether there is a next page.
+  const best = new BestMatches(data, { ...wanted, most: limit + 1, ...(after === undefined ? {} : { after }) });
   scan(context, best);
-  return page(best.matches, query.limit, total);
+  return page(best.matches, limit, counted.total);
 }
 
 function page(matches: readonly Match[], limit: number, total: number): MatchResult {
@@ -100,34 +100,4 @@ function page(matches: readonly Match[], limit: number, total: number): MatchRes
 
 function positionOf({ full, hits, key }: Match): MatchPosition {
   return { full, partial: hits - full, sizeGib: key.sizeGib, createdAtMs: key.createdAtMs, id: key.id };
-}
-
-/** Where one hit makes a match, every cache in a list is one; the rarest images first, whose caches are likely the best. */
-function gatherAny({ data, lists, scorer }: ScanContext, gathering: Gathering): void {
-  const take = (ordinal: number): void => {
-    if (gathering.isDone || scorer.wasSeen(ordinal)) return;
-    scorer.score(ordinal);
-    gathering.offer(ordinal, scorer.full, scorer.hits);
-  };
-  const walk = (postings: Postings, list: QueryList) => {
-    const bitmap = postings.bitmap(list.number);
-    if (bitmap !== undefined) return walkBitmap(data, bitmap, gathering, take);
-    const [numbers, offset] = [postings.lists.page(list.number), postings.lists.offset(list.number)];
-    for (let index = offset + list.count - 1; index >= offset && !gathering.isDone; index--) take(numbers[index] ?? 0);
-  };
-  for (const list of [...lists.sparseTerms, ...lists.denseTerms]) walk(data.termPostings, list);
-  if (lists.minFull > 0) return;
-  for (const list of [...lists.sparseRepositories, ...lists.denseRepositories]) walk(data.repositoryPostings, list);
-}
-
-function walkBitmap(data: MatchData, bitmap: Bitmap, gathering: Gathering, take: (ordinal: number) => void): void {
-  for (const block of data.blocks.order) {
-    if (gathering.isDone) return;
-    const first = block.number << BLOCK_BITS;
-    for (let index = 0; index < BLOCK_WORDS; index++) {
-      for (let rest = bitmap.word(first + index * 32); rest !== 0; rest &= rest - 1) {
-        take(first + index * 32 + 31 - Math.clz32(rest & -rest));
-      }
-    }
-  }
 }

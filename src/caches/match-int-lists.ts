@@ -22,6 +22,12 @@ export class Column {
 /** Room that a short list can get; a longer list gets a page of its own. */
 const CAPACITIES = [1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512];
 for (let room = 640; room <= PAGE_SIZE; room += room >> 2) CAPACITIES.push(room);
+/** By count. */
+const ROOMS = new Uint16Array((CAPACITIES.at(-1) ?? 0) + 1);
+for (let count = 1, at = 0; count < ROOMS.length; count++) {
+  if (count > (CAPACITIES[at] ?? 0)) at++;
+  ROOMS[count] = CAPACITIES[at] ?? 0;
+}
 const OWN_PAGE_GROWTH = 1.25;
 const SHORT_MOVE = 24;
 
@@ -56,22 +62,27 @@ export class IntLists {
     return this.page(list).slice(this.offset(list), this.offset(list) + this.count(list));
   }
 
-  /** Adds a number; nothing happens when it is there. */
-  insert(list: number, value: number): void {
-    const count = this.count(list);
-    const at = this.#find(list, count, value);
-    if (at < count && this.page(list)[this.offset(list) + at] === value) return;
-    if (count === this.#rooms.get(list)) this.#grow(list, count);
-    shift(this.page(list), this.offset(list) + at, this.offset(list) + count, 1);
-    this.page(list)[this.offset(list) + at] = value;
+  /** Adds a number if it is not there; how many there are then. */
+  insert(list: number, value: number): number {
+    const count = this.#counts.get(list);
+    let [page, offset] = [this.page(list), this.offset(list)];
+    const at = find(page, offset, count, value);
+    if (at < count && page[offset + at] === value) return count;
+    if (count === this.#rooms.get(list)) {
+      this.#move(list, roomFor(count + 1), count);
+      [page, offset] = [this.page(list), this.offset(list)];
+    }
+    shift(page, offset + at, offset + count, 1);
+    page[offset + at] = value;
     this.#counts.set(list, count + 1);
+    return count + 1;
   }
 
   /** Takes a number out; nothing happens when it is not there. */
   delete(list: number, value: number): void {
     const count = this.count(list);
-    const at = this.#find(list, count, value);
     const [page, offset] = [this.page(list), this.offset(list)];
+    const at = find(page, offset, count, value);
     if (at === count || page[offset + at] !== value) return;
     if (count === 1) {
       this.clear(list);
@@ -83,7 +94,7 @@ export class IntLists {
     if (count - 1 < this.#rooms.get(list) >> 2) this.#move(list, roomFor((count - 1) * 2), count - 1);
   }
 
-  /** Replaces the list; `values` must ascend. */
+  /** Replaces the list; only ascending values allow `insert` and `delete`. */
   assign(list: number, values: ArrayLike<number>): void {
     this.clear(list);
     if (values.length === 0) return;
@@ -104,23 +115,6 @@ export class IntLists {
       column.set(to, column.get(from));
       column.set(from, 0);
     }
-  }
-
-  #find(list: number, count: number, value: number): number {
-    const [page, offset] = [this.page(list), this.offset(list)];
-    // New numbers are mostly the highest.
-    if (count === 0 || (page[offset + count - 1] ?? 0) < value) return count;
-    let [low, high] = [offset, offset + count - 1];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((page[middle] ?? 0) < value) low = middle + 1;
-      else high = middle;
-    }
-    return low - offset;
-  }
-
-  #grow(list: number, count: number): void {
-    this.#move(list, roomFor(count + 1), count);
   }
 
   #move(list: number, room: number, count: number): void {
@@ -166,7 +160,20 @@ export class IntLists {
 }
 
 function roomFor(count: number): number {
-  return CAPACITIES.find((room) => room >= count) ?? Math.ceil(count * OWN_PAGE_GROWTH);
+  return ROOMS[count] ?? Math.ceil(count * OWN_PAGE_GROWTH);
+}
+
+/** Where a number is in `page[offset, offset + count)`, or belongs, counted from `offset`. */
+function find(page: Uint32Array, offset: number, count: number, value: number): number {
+  // New numbers are mostly the highest.
+  if (count === 0 || (page[offset + count - 1] ?? 0) < value) return count;
+  let [low, high] = [offset, offset + count - 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((page[middle] ?? 0) < value) low = middle + 1;
+    else high = middle;
+  }
+  return low - offset;
 }
 
 /** Moves `page[from, to)` by `by` places; short moves are faster by hand than by a call. */

@@ -1,6 +1,6 @@
 import type { MatchData } from './match-data.ts';
 import type { Bitmap } from './match-postings.ts';
-import type { createTermReader } from './match-terms.ts';
+import type { ImageTerms, TermReader } from './match-terms.ts';
 import type { MatchQuery } from './match-types.ts';
 
 /** A posting list of a query: of a term (weight 1), or of a repository (weight: how many requested images are of it). */
@@ -17,17 +17,22 @@ export type QueryLists = {
   readonly minFull: number;
 };
 
-export function queryLists(data: MatchData, query: MatchQuery, read: ReturnType<typeof createTermReader>): QueryLists {
-  const terms = new Map<string, string>();
+export function queryLists(data: MatchData, query: MatchQuery, read: TermReader): QueryLists {
+  const terms = new Map<string, ImageTerms>();
   let isUnmatchable = false;
   for (const image of query.images) {
     const found = read(image);
     if (found === undefined) isUnmatchable = true;
-    else terms.set(found.asked, found.repository);
+    else terms.set(found.held[0].text, found);
   }
   const weights = new Map<string, number>();
-  for (const repository of terms.values()) weights.set(repository, (weights.get(repository) ?? 0) + 1);
+  for (const { repository } of terms.values()) weights.set(repository.text, (weights.get(repository.text) ?? 0) + 1);
 
+  /** Reading beyond the end of a typed array is slow. */
+  const reserved = (bitmap: Bitmap): Bitmap => {
+    bitmap.reserve(data.blocks.space);
+    return bitmap;
+  };
   const { termPostings, repositoryPostings } = data;
   const [sparseTerms, sparseRepositories]: [QueryList[], QueryList[]] = [[], []];
   const [denseTerms, denseRepositories]: [DenseList[], DenseList[]] = [[], []];
@@ -37,7 +42,7 @@ export function queryLists(data: MatchData, query: MatchQuery, read: ReturnType<
     const list = { number, weight: 1, count: termPostings.count(number) };
     const bitmap = termPostings.bitmap(number);
     if (bitmap === undefined) sparseTerms.push(list);
-    else denseTerms.push({ ...list, bitmap });
+    else denseTerms.push({ ...list, bitmap: reserved(bitmap) });
   }
   for (const [text, weight] of weights) {
     const number = data.repositories.get(text);
@@ -45,7 +50,7 @@ export function queryLists(data: MatchData, query: MatchQuery, read: ReturnType<
     const list = { number, weight, count: repositoryPostings.count(number) };
     const bitmap = repositoryPostings.bitmap(number);
     if (bitmap === undefined) sparseRepositories.push(list);
-    else denseRepositories.push({ ...list, bitmap });
+    else denseRepositories.push({ ...list, bitmap: reserved(bitmap) });
   }
   const all = isUnmatchable ? Number.POSITIVE_INFINITY : terms.size;
   const minFull = Math.max(query.matchCount ?? 0, query.fullMatch === true ? all : 0);

@@ -1,70 +1,69 @@
-import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
-import type { MatchData } from './match-data.ts';
+import { BlockCounter } from './match-block-counter.ts';
+import { BLOCK_BITS, BLOCK_WORDS, type Block } from './match-blocks.ts';
 import type { Goal } from './match-goal.ts';
-import { type DenseList, type QueryLists, totalWeight } from './match-lists.ts';
-import { MissCounter } from './match-miss-counter.ts';
-import { BITMAP_PAGE_BITS, EMPTY_BITMAP_PAGE } from './match-postings.ts';
+import type { DenseList } from './match-lists.ts';
+import { lowestOrdinal } from './match-postings.ts';
+import type { ScanContext } from './match-scan.ts';
 
-const BLOCKS_PER_PAGE_BITS = BITMAP_PAGE_BITS - BLOCK_BITS;
-const BLOCK_OF_PAGE_MASK = (1 << BLOCKS_PER_PAGE_BITS) - 1;
-
-/**
- * Takes the wanted caches in tie order, going by the bitmaps alone: whatever a cache has in the short lists comes on top, so
- * it finds every wanted cache that is in none of those.
- */
-export function scanBlocks(data: MatchData, lists: QueryLists, goal: Goal, take: (ordinal: number) => void): void {
-  const terms = openPages(lists.denseTerms);
-  const repositories = openPages(lists.denseRepositories);
-  const mostFull = lists.denseTerms.length;
-  const mostHits = totalWeight(lists.denseRepositories);
-  const counter = new MissCounter();
-  const { ceiling } = goal;
-
-  /** Of these 32 caches, those whose bitmaps alone make them better than the goal's ceiling. */
-  const tooGood = (word: number, among: number, rank: number): number => {
-    if (ceiling === undefined) return 0;
-    counter.count(terms.pages, word, among, mostFull - ceiling.full);
-    const [more, same] = [counter.within & ~counter.exactly, counter.exactly];
-    if (same === 0) return more;
-    counter.count(repositories.pages, word, same, mostHits - ceiling.hits - (rank < ceiling.rank ? 0 : 1));
-    return more | counter.within;
-  };
-
-  for (const [rank, block] of data.blocks.order.entries()) {
-    const isLate = rank > goal.rank;
-    if (goal.isDone || mostFull < goal.full) return;
-    if (isLate && mostFull === goal.full && mostHits <= goal.hits) return;
-    terms.turnTo(block.number >>> BLOCKS_PER_PAGE_BITS);
-    repositories.turnTo(block.number >>> BLOCKS_PER_PAGE_BITS);
-    const firstWord = (block.number & BLOCK_OF_PAGE_MASK) * BLOCK_WORDS;
-    for (let index = 0; index < BLOCK_WORDS; index++) {
-      const word = firstWord + index;
-      counter.count(terms.pages, word, block.used[index] ?? 0, mostFull - goal.full);
-      let wanted = counter.within;
-      const same = counter.exactly;
-      if (same !== 0) {
-        counter.count(repositories.pages, word, same, mostHits - goal.hits - (isLate ? 1 : 0));
-        wanted = (wanted & ~same) | counter.within;
-      }
-      if (wanted !== 0 && ceiling !== undefined) wanted &= ~tooGood(word, wanted, rank);
-      for (; wanted !== 0; wanted &= wanted - 1) {
-        take((block.number << BLOCK_BITS) + index * 32 + 31 - Math.clz32(wanted & -wanted));
-      }
-    }
+/** Offers the wanted caches of all, in tie order: counts the matches of 32 caches at once, with the short lists made bitmaps. */
+export function scanBlocks(context: ScanContext, goal: Goal): void {
+  const { data, lists, scratch } = context;
+  const { termSums, repositorySums } = scratch;
+  try {
+    for (const sums of [termSums, repositorySums]) sums.begin(data.blocks.space);
+    for (const list of lists.sparseTerms) termSums.add(list);
+    for (const list of lists.sparseRepositories) repositorySums.add(list);
+    countBlocks(context, goal);
+  } finally {
+    termSums.clear();
+    repositorySums.clear();
   }
 }
 
-/** The bitmaps' pages of one number; a bitmap counts as often as its weight says. */
-function openPages(lists: readonly DenseList[]) {
-  const weighted = lists.flatMap((list) => Array.from({ length: list.weight }, () => list.bitmap));
-  const pages: Uint32Array[] = weighted.map(() => EMPTY_BITMAP_PAGE);
-  let open = -1;
-  return {
-    pages,
-    turnTo(number: number): void {
-      if (number === open) return;
-      open = number;
-      for (const [index, bitmap] of weighted.entries()) pages[index] = bitmap.pages[number] ?? EMPTY_BITMAP_PAGE;
-    },
-  };
+function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal): void {
+  const { termSums, repositorySums } = scratch;
+  const full = new BlockCounter(bitmapsOf(lists.denseTerms), termSums.planes);
+  const hits = new BlockCounter(bitmapsOf(lists.denseRepositories), repositorySums.planes);
+  const wanted = new Int32Array(BLOCK_WORDS);
+  const { ceiling } = goal;
+
+  /** Leaves out those better than the goal's ceiling. */
+  function leaveOutTooGood(firstWord: number, rank: number): void {
+    if (ceiling === undefined) return;
+    full.count(firstWord, wanted, ceiling.full);
+    hits.count(firstWord, full.exactly, ceiling.hits + (rank < ceiling.rank ? 0 : 1));
+    for (let index = 0; index < BLOCK_WORDS; index++) {
+      const tooGood = ((full.atLeast[index] ?? 0) & ~(full.exactly[index] ?? 0)) | (hits.atLeast[index] ?? 0);
+      wanted[index] = (wanted[index] ?? 0) & ~tooGood;
+    }
+  }
+
+  function scanBlock(block: Block, rank: number): void {
+    const firstWord = block.number << (BLOCK_BITS - 5);
+    if (!full.count(firstWord, block.used, goal.full)) return;
+    hits.count(firstWord, full.exactly, goal.hits + (rank > goal.rank ? 1 : 0));
+    for (let index = 0; index < BLOCK_WORDS; index++) {
+      wanted[index] = ((full.atLeast[index] ?? 0) & ~(full.exactly[index] ?? 0)) | (hits.atLeast[index] ?? 0);
+    }
+    leaveOutTooGood(firstWord, rank);
+    for (let index = 0; index < BLOCK_WORDS; index++) {
+      for (let rest = wanted[index] ?? 0; rest !== 0; rest &= rest - 1) {
+        const ordinal = lowestOrdinal(firstWord + index, rest);
+        if (!scorer.wasSeen(ordinal)) goal.offer(ordinal, full.countOne(ordinal), hits.countOne(ordinal));
+      }
+    }
+  }
+
+  const { order } = data.blocks;
+  for (let rank = 0; rank < order.length; rank++) {
+    const block = order[rank];
+    if (block === undefined || goal.isDone || full.most < goal.full) return;
+    if (rank > goal.rank && full.most === goal.full && hits.most <= goal.hits) return;
+    scanBlock(block, rank);
+  }
+}
+
+/** A bitmap counts as often as its weight says. */
+function bitmapsOf(lists: readonly DenseList[]): Uint32Array[] {
+  return lists.flatMap((list) => Array.from({ length: list.weight }, () => list.bitmap.words));
 }

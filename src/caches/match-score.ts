@@ -15,7 +15,7 @@ export class MatchScorer {
   #hitBy: number[] = [];
   #scored = 0;
   #seen = new Uint32Array(0);
-  #query = 0;
+  #search = 0;
 
   constructor(data: MatchData) {
     this.#data = data;
@@ -25,8 +25,8 @@ export class MatchScorer {
     const { terms, repositories, blocks } = this.#data;
     if (this.#isRequested.length < terms.end) this.#isRequested = new Uint8Array(withSlack(terms.end));
     if (this.#slots.length < repositories.end) this.#slots = new Uint16Array(withSlack(repositories.end));
-    this.#query = this.#query === 0xffffffff ? 1 : this.#query + 1;
-    if (this.#seen.length < blocks.space || this.#query === 1) this.#seen = new Uint32Array(withSlack(blocks.space));
+    if (this.#seen.length < blocks.space) this.#seen = new Uint32Array(withSlack(blocks.space));
+    this.forgetSeen();
     this.#weights = [0];
     for (const list of [...lists.sparseRepositories, ...lists.denseRepositories]) {
       this.#slots[list.number] = this.#weights.length;
@@ -43,24 +43,36 @@ export class MatchScorer {
     for (const list of [...lists.sparseRepositories, ...lists.denseRepositories]) this.#slots[list.number] = 0;
   }
 
+  forgetSeen(): void {
+    this.#search = (this.#search + 1) >>> 0;
+    if (this.#search > 0) return;
+    this.#seen.fill(0);
+    this.#search = 1;
+  }
+
   wasSeen(ordinal: number): boolean {
-    return this.#seen[ordinal] === this.#query;
+    return this.#seen[ordinal] === this.#search;
+  }
+
+  see(ordinal: number): void {
+    this.#seen[ordinal] = this.#search;
   }
 
   /** Sets `full` and `hits` for a cache, and remembers that it was seen. */
   score(ordinal: number): void {
-    this.#seen[ordinal] = this.#query;
+    this.#seen[ordinal] = this.#search;
     const { termsOf, repositoryOf } = this.#data;
     const [page, offset, count] = [termsOf.page(ordinal), termsOf.offset(ordinal), termsOf.count(ordinal)];
+    const [isRequested, slots, hitBy, weights] = [this.#isRequested, this.#slots, this.#hitBy, this.#weights];
     const mark = ++this.#scored;
     let [full, hits] = [0, 0];
     for (let index = offset; index < offset + count; index++) {
       const term = page[index] ?? 0;
-      full += this.#isRequested[term] ?? 0;
-      const slot = this.#slots[repositoryOf.get(term)] ?? 0;
-      if (slot === 0 || this.#hitBy[slot] === mark) continue;
-      this.#hitBy[slot] = mark;
-      hits += this.#weights[slot] ?? 0;
+      full += isRequested[term] ?? 0;
+      const slot = slots[repositoryOf.get(term)] ?? 0;
+      if (slot === 0 || hitBy[slot] === mark) continue;
+      hitBy[slot] = mark;
+      hits += weights[slot] ?? 0;
     }
     this.full = full;
     this.hits = hits;

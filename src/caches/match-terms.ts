@@ -1,28 +1,28 @@
 import { LarderError } from '../lib/errors.ts';
 import { formatReference, type ImageReference, parseReference } from '../oci/index.ts';
+import type { Word } from './match-dictionary.ts';
 
 /** How an image is looked up: by its repository, and by what names it exactly within that. */
 export type ImageTerms = {
   /** `docker.io/library/nginx` */
-  readonly repository: string;
-  /** The one that a request for the image asks for: `…:tag`, `…:tag@digest`, or `…@digest` where it names no tag. */
-  readonly asked: string;
-  /** All by which a cache that holds the image is found. */
-  readonly held: readonly string[];
+  readonly repository: Word;
+  /** All by which a cache that holds the image is found; the first is the one that a request for the image asks for. */
+  readonly held: readonly [Word, ...Word[]];
 };
+export type TermReader = (text: string) => ImageTerms | undefined;
 
-/** Texts whose terms are remembered; then it starts afresh. Popular references are read again and again. */
-const MAX_REMEMBERED = 16_384;
+/** Popular references are read again and again: so many texts are remembered, and as many again of those before. */
+const MAX_REMEMBERED = 32_768;
 
-/** Reads references, remembering the last ones; undefined for what is none. */
-export function createTermReader(): (text: string) => ImageTerms | undefined {
-  let remembered = new Map<string, ImageTerms | undefined>();
+/** Reads references; undefined for what is none. */
+export function createTermReader(): TermReader {
+  let [recent, older] = [new Map<string, ImageTerms | undefined>(), new Map<string, ImageTerms | undefined>()];
   return (text) => {
-    const known = remembered.get(text);
-    if (known !== undefined || remembered.has(text)) return known;
-    const terms = readTerms(text);
-    if (remembered.size >= MAX_REMEMBERED) remembered = new Map();
-    remembered.set(text, terms);
+    const known = recent.get(text);
+    if (known !== undefined || recent.has(text)) return known;
+    const terms = older.get(text) ?? readTerms(text);
+    if (recent.size >= MAX_REMEMBERED) [recent, older] = [new Map<string, ImageTerms | undefined>(), recent];
+    recent.set(text, terms);
     return terms;
   };
 }
@@ -36,12 +36,22 @@ function readTerms(text: string): ImageTerms | undefined {
     throw error;
   }
   const { registry, repository, tag, digest } = reference;
-  const asked = formatReference(reference);
   const name = { registry, repository };
-  const held = [asked];
+  const asked = word(formatReference(reference));
   // A tag is asked for with or without the digest, and a digest without its tag.
-  if (tag !== undefined && digest !== undefined) {
-    held.push(formatReference({ ...name, tag }), formatReference({ ...name, digest }));
-  }
-  return { repository: `${registry}/${repository}`, asked, held };
+  const parts =
+    tag === undefined || digest === undefined
+      ? []
+      : [
+          { ...name, tag },
+          { ...name, digest },
+        ];
+  return {
+    repository: word(`${registry}/${repository}`),
+    held: [asked, ...parts.map((part) => word(formatReference(part)))],
+  };
+}
+
+function word(text: string): Word {
+  return { text, lastNumber: 0 };
 }

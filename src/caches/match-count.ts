@@ -1,0 +1,62 @@
+import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
+import { Gathering, type Wanted } from './match-goal.ts';
+import type { QueryList } from './match-lists.ts';
+import { lowestOrdinal, type Postings } from './match-postings.ts';
+import { type ScanContext, scan } from './match-scan.ts';
+
+/** How many caches match, counted up to `most`; when there are fewer, `ordinals` are all of them. */
+export function countMatches(
+  context: ScanContext,
+  wanted: Wanted,
+  most: number,
+): { total: number; ordinals: readonly number[] } {
+  const { data, lists } = context;
+  // Where one hit makes a match, every cache of a list is one.
+  const isAny = lists.minFull <= 1;
+  const counting: [Postings, QueryList][] = [...lists.sparseTerms, ...lists.denseTerms].map((list) => [
+    data.termPostings,
+    list,
+  ]);
+  if (lists.minFull === 0) {
+    for (const list of [...lists.sparseRepositories, ...lists.denseRepositories]) {
+      counting.push([data.repositoryPostings, list]);
+    }
+  }
+  if (isAny && wanted.accept === undefined && counting.some(([, list]) => list.count >= most)) {
+    return { total: most, ordinals: [] };
+  }
+  if (isAny) return walk(context, counting, wanted, most);
+  const gathering = new Gathering(data, wanted, most);
+  scan(context, gathering);
+  return { total: gathering.ordinals.length, ordinals: gathering.ordinals };
+}
+
+function walk(
+  { data, scorer }: ScanContext,
+  counting: readonly [Postings, QueryList][],
+  { accept }: Wanted,
+  most: number,
+): { total: number; ordinals: readonly number[] } {
+  const ordinals: number[] = [];
+  const take = (ordinal: number): void => {
+    if (ordinals.length >= most || scorer.wasSeen(ordinal)) return;
+    scorer.see(ordinal);
+    if (accept === undefined || accept(data.blocks.key(ordinal).id)) ordinals.push(ordinal);
+  };
+  for (const [postings, list] of counting) {
+    const bitmap = postings.bitmap(list.number);
+    if (bitmap === undefined) {
+      const [page, offset] = [postings.lists.page(list.number), postings.lists.offset(list.number)];
+      for (let index = 0; index < list.count && ordinals.length < most; index++) take(page[offset + index] ?? 0);
+      continue;
+    }
+    for (const block of data.blocks.order) {
+      if (ordinals.length >= most) break;
+      const first = block.number << (BLOCK_BITS - 5);
+      for (let word = first; word < first + BLOCK_WORDS; word++) {
+        for (let rest = bitmap.words[word] ?? 0; rest !== 0; rest &= rest - 1) take(lowestOrdinal(word, rest));
+      }
+    }
+  }
+  return { total: ordinals.length, ordinals };
+}

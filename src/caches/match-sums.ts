@@ -1,0 +1,68 @@
+import type { QueryList } from './match-lists.ts';
+import type { Postings } from './match-postings.ts';
+
+/**
+ * The weights of the short lists that each cache is in, added up, as bitmaps: plane p has bit p of every cache's sum, so that
+ * sums are counted on together with the lists that are bitmaps themselves.
+ */
+export class SparseSums {
+  /** The planes in use, for all ordinals below the space they were begun with. */
+  planes: Uint32Array[] = [];
+  readonly #all: Uint32Array[] = [];
+  #words = 0;
+  readonly #read: QueryList[] = [];
+  readonly #postings: Postings;
+
+  constructor(postings: Postings) {
+    this.#postings = postings;
+  }
+
+  begin(space: number): void {
+    if (this.#words << 5 >= space) return;
+    const words = (space + 31) >>> 5;
+    this.#words = words + (words >> 2) + 4;
+    this.#all.length = 0;
+  }
+
+  add(list: QueryList): void {
+    this.#read.push(list);
+    const { lists } = this.#postings;
+    const [page, offset] = [lists.page(list.number), lists.offset(list.number)];
+    for (let index = offset; index < offset + list.count; index++) {
+      const ordinal = page[index] ?? 0;
+      const [word, bit] = [ordinal >>> 5, 1 << (ordinal & 31)];
+      let carry = 0;
+      for (let plane = 0, rest = list.weight; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
+        const bits = this.#plane(plane);
+        const before = bits[word] ?? 0;
+        const digit = rest & 1;
+        // Twice nothing leaves the bit, twice one leaves it too and is carried on.
+        if (digit === carry) continue;
+        bits[word] = before ^ bit;
+        carry = (before & bit) === 0 ? 0 : 1;
+      }
+    }
+  }
+
+  /** Back to nothing added, by the lists that were: needed before they change. */
+  clear(): void {
+    const { lists } = this.#postings;
+    for (const { number, count } of this.#read) {
+      const [page, offset] = [lists.page(number), lists.offset(number)];
+      for (const plane of this.planes) {
+        for (let index = offset; index < offset + count; index++) plane[(page[index] ?? 0) >>> 5] = 0;
+      }
+    }
+    this.#read.length = 0;
+    this.planes = [];
+  }
+
+  #plane(number: number): Uint32Array {
+    const open = this.planes[number];
+    if (open !== undefined) return open;
+    const plane = this.#all[number] ?? new Uint32Array(this.#words);
+    this.#all[number] = plane;
+    this.planes.push(plane);
+    return plane;
+  }
+}

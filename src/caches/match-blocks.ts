@@ -21,7 +21,7 @@ export type Block = {
   low: TieKey;
   readonly keys: (TieKey | undefined)[];
   /** One bit for each ordinal in use. */
-  readonly used: Uint32Array;
+  readonly used: Int32Array;
   count: number;
 };
 
@@ -69,7 +69,8 @@ export class Blocks {
 
   /** Place in `order` of the block that a key belongs to. */
   rankOfKey(key: TieKey): number {
-    let [low, high] = [0, this.order.length];
+    let low = 0;
+    let high = this.order.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const block = this.order[middle];
@@ -121,7 +122,8 @@ export class Blocks {
     const rank = this.rank(block.number << BLOCK_BITS);
     const room = (other: Block | undefined) =>
       other !== undefined && other.count + block.count <= (this.#capacity * 3) >> 2;
-    const [previous, next] = [this.order[rank - 1], this.order[rank + 1]];
+    const previous = this.order[rank - 1];
+    const next = this.order[rank + 1];
     const target = room(previous) ? previous : room(next) ? next : undefined;
     if (target !== undefined) this.#give(block, target, ordinals(block));
     if (block.count > 0) return;
@@ -143,7 +145,7 @@ export class Blocks {
 
   #newBlock(rank: number, low: TieKey): Block {
     const number = this.#free.pop() ?? this.#byNumber.length;
-    const block = { number, low, keys: [], used: new Uint32Array(BLOCK_WORDS), count: 0 };
+    const block = { number, low, keys: [], used: new Int32Array(BLOCK_WORDS), count: 0 };
     this.#byNumber[number] = block;
     this.order.splice(rank, 0, block);
     this.#ranksAreOld = true;

@@ -29,7 +29,9 @@ export class Bounds {
   /** The most full matches that a cache can have, `sparse` of them in short lists; anything too small when that is too few. */
   mostFull(ordinal: number, sparse: number): number {
     const terms = this.#terms;
-    const [word, bit, least] = [ordinal >>> 5, ordinal & 31, this.#goal.full];
+    const word = ordinal >>> 5;
+    const bit = ordinal & 31;
+    const least = this.#goal.full;
     let most = sparse + terms.length;
     for (let index = 0; index < terms.length && most >= least; index++) {
       most -= 1 & ~((terms[index]?.[word] ?? 0) >>> bit);
@@ -41,8 +43,10 @@ export class Bounds {
   couldBeWanted(ordinal: number, mostFull: number): boolean {
     const goal = this.#goal;
     if (mostFull !== goal.full) return mostFull > goal.full;
-    const [repositories, weights] = [this.#repositories, this.#weights];
-    const [word, bit] = [ordinal >>> 5, ordinal & 31];
+    const repositories = this.#repositories;
+    const weights = this.#weights;
+    const word = ordinal >>> 5;
+    const bit = ordinal & 31;
     let spare = this.#mostHits - goal.hits;
     for (let index = 0; index < repositories.length && spare >= 0; index++) {
       if ((((repositories[index]?.[word] ?? 0) >>> bit) & 1) === 0) spare -= weights[index] ?? 0;

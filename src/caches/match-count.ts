@@ -46,7 +46,8 @@ function walk(
   for (const [postings, list] of counting) {
     const bitmap = postings.bitmap(list.number);
     if (bitmap === undefined) {
-      const [page, offset] = [postings.lists.page(list.number), postings.lists.offset(list.number)];
+      const page = postings.lists.page(list.number);
+      const offset = postings.lists.offset(list.number);
       for (let index = 0; index < list.count && ordinals.length < most; index++) take(page[offset + index] ?? 0);
       continue;
     }

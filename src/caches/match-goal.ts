@@ -94,7 +94,8 @@ export class BestMatches implements Goal {
     if (worst !== undefined && compareMatches(match, worst) >= 0) return;
     if (this.#after !== undefined && compareMatches(match, this.#after) <= 0) return;
     if (this.#wanted.accept?.(match.key.id) === false) return;
-    let [low, high] = [0, this.matches.length];
+    let low = 0;
+    let high = this.matches.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const other = this.matches[middle];

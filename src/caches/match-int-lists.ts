@@ -65,12 +65,14 @@ export class IntLists {
   /** Adds a number if it is not there; how many there are then. */
   insert(list: number, value: number): number {
     const count = this.#counts.get(list);
-    let [page, offset] = [this.page(list), this.offset(list)];
+    let page = this.page(list);
+    let offset = this.offset(list);
     const at = find(page, offset, count, value);
     if (at < count && page[offset + at] === value) return count;
     if (count === this.#rooms.get(list)) {
       this.#move(list, roomFor(count + 1), count);
-      [page, offset] = [this.page(list), this.offset(list)];
+      page = this.page(list);
+      offset = this.offset(list);
     }
     shift(page, offset + at, offset + count, 1);
     page[offset + at] = value;
@@ -81,7 +83,8 @@ export class IntLists {
   /** Takes a number out; nothing happens when it is not there. */
   delete(list: number, value: number): void {
     const count = this.count(list);
-    const [page, offset] = [this.page(list), this.offset(list)];
+    const page = this.page(list);
+    const offset = this.offset(list);
     const at = find(page, offset, count, value);
     if (at === count || page[offset + at] !== value) return;
     if (count === 1) {
@@ -118,7 +121,8 @@ export class IntLists {
   }
 
   #move(list: number, room: number, count: number): void {
-    const [page, offset] = [this.page(list), this.offset(list)];
+    const page = this.page(list);
+    const offset = this.offset(list);
     const start = this.#take(room);
     const target = this.#pages[start >>> PAGE_BITS] ?? NO_PAGE;
     for (let index = 0; index < count; index++) target[(start & PAGE_MASK) + index] = page[offset + index] ?? 0;
@@ -146,7 +150,8 @@ export class IntLists {
   }
 
   #release(list: number): void {
-    const [room, start] = [this.#rooms.get(list), this.#starts.get(list)];
+    const room = this.#rooms.get(list);
+    const start = this.#starts.get(list);
     if (room === 0) return;
     if (room > PAGE_SIZE) {
       this.#pages[start >>> PAGE_BITS] = NO_PAGE;
@@ -167,7 +172,8 @@ function roomFor(count: number): number {
 function find(page: Uint32Array, offset: number, count: number, value: number): number {
   // New numbers are mostly the highest.
   if (count === 0 || (page[offset + count - 1] ?? 0) < value) return count;
-  let [low, high] = [offset, offset + count - 1];
+  let low = offset;
+  let high = offset + count - 1;
   while (low < high) {
     const middle = (low + high) >>> 1;
     if ((page[middle] ?? 0) < value) low = middle + 1;

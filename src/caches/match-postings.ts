@@ -94,7 +94,8 @@ export class Postings {
     const count = this.lists.insert(list, ordinal);
     if (count < this.#minDenseLength || count * DENSE_SHARE < space) return;
     const dense = new Bitmap(space);
-    const [page, offset] = [this.lists.page(list), this.lists.offset(list)];
+    const page = this.lists.page(list);
+    const offset = this.lists.offset(list);
     for (let index = offset; index < offset + count; index++) dense.add(page[index] ?? 0);
     this.lists.clear(list);
     this.#bitmaps.set(list, dense);

@@ -51,9 +51,10 @@ export function scan(context: ScanContext, goal: Goal): void {
   if (!goal.isDone && rest >= goal.full) scanBlocks(context, goal);
 }
 
-/** How many are found before some are looked at, so that the goal rises before much is read; then so many times as many. */
-const FIRST_LOOK = 64;
-const LOOK_GROWTH = 4;
+/** How many are found before the best of them are looked at, so that the goal rises before much is read; then so many times as many. */
+const FIRST_LOOK = 128;
+const LOOK_GROWTH = 8;
+const MOST_LOOKED_AT = 1024;
 
 /** Takes the wanted caches of the short lists that matter; the number of terms that any other cache can have. */
 function scanSparseTerms(context: ScanContext, goal: Goal): number {
@@ -69,12 +70,16 @@ function scanSparseTerms(context: ScanContext, goal: Goal): number {
   scratch.reserve(data.blocks.space);
   const { counts, found } = scratch;
   const bounds = new Bounds(lists, data, goal);
-  let [read, foundCount, nextLook] = [0, 0, FIRST_LOOK];
+  let read = 0;
+  let foundCount = 0;
+  let nextLook = FIRST_LOOK;
   let rest = sparseTerms.length + denseTerms.length;
   for (; read < sparseTerms.length && rest >= goal.full && !goal.isDone; read++, rest--) {
     const list = sparseTerms[read]?.number ?? 0;
-    const [page, offset, count] = [postings.page(list), postings.offset(list), postings.count(list)];
-    if (foundCount >= nextLook && goal.looks > 0) {
+    const page = postings.page(list);
+    const offset = postings.offset(list);
+    const count = postings.count(list);
+    if (foundCount >= nextLook && foundCount <= MOST_LOOKED_AT) {
       nextLook = foundCount * LOOK_GROWTH;
       lookAtBest({ scratch, foundCount, unread: sparseTerms.length - read, bounds, most: goal.looks }, take);
     }
@@ -85,9 +90,10 @@ function scanSparseTerms(context: ScanContext, goal: Goal): number {
       counts[ordinal] = before + 1;
     }
   }
-  const candidates = { scratch, foundCount, unread: sparseTerms.length - read, bounds };
-  if (rest >= goal.full) lookAtBest({ ...candidates, most: goal.looks }, take);
   // Otherwise all caches are gone through anyhow, and faster than these one by one.
+  const candidates = { scratch, foundCount, unread: sparseTerms.length - read, bounds };
+  if (rest >= goal.full)
+    lookAtBest({ ...candidates, foundCount: Math.min(foundCount, MOST_LOOKED_AT), most: goal.looks }, take);
   if (rest < goal.full) lookAtBest({ ...candidates, most: Number.POSITIVE_INFINITY }, take);
   for (let index = 0; index < foundCount; index++) counts[found[index] ?? 0] = 0;
   return rest;

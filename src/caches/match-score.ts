@@ -62,10 +62,16 @@ export class MatchScorer {
   score(ordinal: number): void {
     this.#seen[ordinal] = this.#search;
     const { termsOf, repositoryOf } = this.#data;
-    const [page, offset, count] = [termsOf.page(ordinal), termsOf.offset(ordinal), termsOf.count(ordinal)];
-    const [isRequested, slots, hitBy, weights] = [this.#isRequested, this.#slots, this.#hitBy, this.#weights];
+    const page = termsOf.page(ordinal);
+    const offset = termsOf.offset(ordinal);
+    const count = termsOf.count(ordinal);
+    const isRequested = this.#isRequested;
+    const slots = this.#slots;
+    const hitBy = this.#hitBy;
+    const weights = this.#weights;
     const mark = ++this.#scored;
-    let [full, hits] = [0, 0];
+    let full = 0;
+    let hits = 0;
     for (let index = offset; index < offset + count; index++) {
       const term = page[index] ?? 0;
       full += isRequested[term] ?? 0;

@@ -27,10 +27,12 @@ export class SparseSums {
   add(list: QueryList): void {
     this.#read.push(list);
     const { lists } = this.#postings;
-    const [page, offset] = [lists.page(list.number), lists.offset(list.number)];
+    const page = lists.page(list.number);
+    const offset = lists.offset(list.number);
     for (let index = offset; index < offset + list.count; index++) {
       const ordinal = page[index] ?? 0;
-      const [word, bit] = [ordinal >>> 5, 1 << (ordinal & 31)];
+      const word = ordinal >>> 5;
+      const bit = 1 << (ordinal & 31);
       let carry = 0;
       for (let plane = 0, rest = list.weight; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
         const bits = this.#plane(plane);
@@ -48,7 +50,8 @@ export class SparseSums {
   clear(): void {
     const { lists } = this.#postings;
     for (const { number, count } of this.#read) {
-      const [page, offset] = [lists.page(number), lists.offset(number)];
+      const page = lists.page(number);
+      const offset = lists.offset(number);
       for (const plane of this.planes) {
         for (let index = offset; index < offset + count; index++) plane[(page[index] ?? 0) >>> 5] = 0;
       }

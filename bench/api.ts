@@ -3,6 +3,7 @@
  * with list-blobs of Azurite (20 of 2,000 blobs, signatures checked too) in the same run as a yardstick.
  *
  *   npm run bench:api -- [--caches N] [--calls N] [--connections N] [--output json] [--profile FOLDER] [--no-azurite]
+ *     [--only id,page,match] [--scheme V1,V3]
  *
  * The servers run on one core, the generator on another; both ends are real processes and speak HTTP over loopback with
  * kept-alive connections. Every request has a signature and a nonce of its own, made before the clock starts. Needs two cores.
@@ -38,6 +39,9 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '16' },
     output: { type: 'string', default: 'table' },
     profile: { type: 'string' },
+    /** Some of id, page, match. */
+    only: { type: 'string', default: 'id,page,match' },
+    scheme: { type: 'string', default: 'V1,V3' },
     azurite: { type: 'boolean', default: true },
   },
   allowNegative: true,
@@ -147,9 +151,11 @@ async function measureCalls(server: ChildServer, port: number, queries: Record<'
     rows.push({ name: `${name}, ${scheme}`, connections: at.connections, peakMib: peakMib(server.pid), ...load });
     console.error(`${name}, ${scheme}: ${load.callsPerSecond.toFixed(0)} calls/s, p99 ${load.p99Ms.toFixed(2)} ms`);
   };
-  for (const scheme of ['V1', 'V3'] as const) {
-    await measure('by id', scheme, queries.id, { connections, calls });
-    await measure('page of 20', scheme, queries.page, { connections, calls });
+  const asked = options.only.split(',');
+  for (const scheme of (['V1', 'V3'] as const).filter((one) => options.scheme.includes(one))) {
+    if (asked.includes('id')) await measure('by id', scheme, queries.id, { connections, calls });
+    if (asked.includes('page')) await measure('page of 20', scheme, queries.page, { connections, calls });
+    if (!asked.includes('match')) continue;
     await measure('match 20 images', scheme, queries.match, { connections: 1, calls: Math.ceil(calls / 10) });
     await measure('match 20 images', scheme, queries.match, { connections, calls: Math.ceil(calls / 5) });
   }

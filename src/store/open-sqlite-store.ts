@@ -42,19 +42,23 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
   }
   const accountVersion = createAccountVersion(db, sqliteForeignCommits(database));
   const unsynced = createUnsynced(db, database);
+  const nonces = createNonceStore(options.path);
   const { seal: sealer, view = PLAIN_VIEW } = options;
   const prepared = createPrepared(db);
   const writer = createCacheWriter(view);
   return {
     accounts: createAccountStore(db, accountVersion),
     ram: createRamStore(db, accountVersion),
-    nonces: createNonceStore(unsynced),
+    nonces,
     tokens: createClientTokenStore(db),
     caches: createCacheStore(db, { prepared, writer, view, sealer, unsynced }),
     builds: createBuildQueue(db, { writer, sealer }),
     layers: createLayerStore(db, unsynced),
     ping: async () => void (await sql`select 1`.execute(db)),
-    close: () => db.destroy(),
+    async close() {
+      nonces.close();
+      await db.destroy();
+    },
   };
 }
 

@@ -19,7 +19,7 @@ export type Store = {
 };
 
 export type NonceStore = {
-  /** True when the nonce is new; remembers it until `expiresAtMs`. */
+  /** True when the nonce is new; remembers it until `expiresAtMs`, or up to a minute longer. */
   remember(accessKeyId: string, nonce: string, expiresAtMs: number, nowMs: number): Promise<boolean>;
 };
 

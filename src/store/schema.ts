@@ -8,7 +8,6 @@ import type { AccountSchema } from './account-schema.ts';
  * is one query. Nothing asks the database to look inside, so that any SQL database will do.
  */
 export type Schema = AccountSchema & {
-  nonces: { access_key_id: string; nonce: string; expires_at_ms: number };
   image_caches: ImageCacheRow;
   image_cache_counts: ImageCacheCountRow;
   /** The references of each cache, taken apart, to be found by. */

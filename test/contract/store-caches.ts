@@ -38,25 +38,34 @@ export function describeCatalogContract(name: string, open: () => Promise<Store>
       assert.equal(await store.accounts.findAccessKey('LRDR3'), undefined);
     });
 
+    const minutes = (count: number) => count * 60_000;
+
     test('a nonce is new once, per key, until it expires', async () => {
       const { nonces } = store;
-      assert.equal(await nonces.remember('a', 'n', 100, 0), true);
-      assert.equal(await nonces.remember('a', 'n', 150, 50), false);
-      assert.equal(await nonces.remember('b', 'n', 150, 50), true);
-      assert.equal(await nonces.remember('a', 'n', 250, 100), true, 'the first one has expired');
-      assert.equal(await nonces.remember('a', 'n', 350, 101), false);
+      assert.equal(await nonces.remember('a', 'n', minutes(30), 0), true);
+      assert.equal(await nonces.remember('a', 'n', minutes(45), minutes(15)), false);
+      assert.equal(await nonces.remember('b', 'n', minutes(45), minutes(15)), true);
+      assert.equal(await nonces.remember('a', 'n', minutes(60), minutes(30) - 1), false, 'it has not expired');
+      assert.equal(await nonces.remember('a', 'n', minutes(61), minutes(31)), true, 'the first one has expired');
+      assert.equal(await nonces.remember('a', 'n', minutes(62), minutes(32)), false);
     });
 
     test('of many at once with one nonce, one is new', async () => {
-      const answers = await Promise.all(Array.from({ length: 20 }, () => store.nonces.remember('a', 'race', 100, 0)));
-      assert.equal(answers.filter((isNew) => isNew).length, 1);
+      const many = Array.from({ length: 20 }, () => store.nonces.remember('a', 'race', minutes(70), minutes(40)));
+      assert.equal((await Promise.all(many)).filter((isNew) => isNew).length, 1);
     });
 
-    test('expired nonces are pruned without harm to the others', async () => {
-      for (let index = 0; index < 100; index++) await store.nonces.remember('p', `old${index}`, 10, 0);
-      await store.nonces.remember('p', 'kept', 1000, 0);
-      for (let index = 0; index < 40; index++) await store.nonces.remember('p', `new${index}`, 1000, 20);
-      assert.equal(await store.nonces.remember('p', 'kept', 1000, 20), false);
+    test('expired nonces go without harm to the others', async () => {
+      const now = minutes(50);
+      const remember = (nonce: string, expiresIn: number, afterMs = 0) =>
+        store.nonces.remember('p', nonce, now + afterMs + minutes(expiresIn), now + afterMs);
+      for (let index = 0; index < 5_000; index++) await remember(`old${index}`, 1);
+      assert.equal(await remember('kept', 30), true);
+      for (let index = 0; index < 5_000; index++) {
+        assert.equal(await remember(`old${index}`, 30, minutes(3)), true);
+        assert.equal(await remember(`old${index}`, 30, minutes(3)), false);
+      }
+      assert.equal(await remember('kept', 30, minutes(3)), false);
     });
   });
 

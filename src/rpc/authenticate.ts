@@ -1,4 +1,4 @@
-import { type Clock, formatTime } from '../lib/clock.ts';
+import type { Clock } from '../lib/clock.ts';
 import { apiError } from './api-error.ts';
 import { readCredentials } from './credentials.ts';
 import { equalText } from './equal-text.ts';
@@ -56,8 +56,8 @@ export function createAuthenticate(options: { authenticator: Authenticator; cloc
 
 function checkTimestamp(text: string, nowMs: number): void {
   const timeMs = TIMESTAMP.test(text) ? Date.parse(text) : Number.NaN;
-  // Formatting it again finds days that no month has, which the parser rolls over.
-  if (Number.isNaN(timeMs) || formatTime(timeMs) !== text) throw apiError('InvalidTimeStamp.Format');
+  // Days that no month has, and 24 o'clock, are another day to the parser.
+  if (new Date(timeMs).getUTCDate() !== Number(text.slice(8, 10))) throw apiError('InvalidTimeStamp.Format');
   if (Math.abs(nowMs - timeMs) > MAX_SKEW_MS) throw apiError('InvalidTimeStamp.Expired');
 }
 

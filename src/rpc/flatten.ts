@@ -52,6 +52,7 @@ export function unflattenParameters(parameters: Parameters): ParameterTree {
 }
 
 function splitName(name: string): string[] {
+  if (!name.includes('.')) return [name];
   const steps = name.split('.', MAX_DEPTH);
   const used = steps.join('.').length;
   return used === name.length ? steps : [...steps.slice(0, -1), `${steps.at(-1)}${name.slice(used)}`];

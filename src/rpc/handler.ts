@@ -18,8 +18,6 @@ export type AuthenticatedCall = {
   readonly action: Action;
   readonly regionId: string;
   readonly requestId: string;
-  /** The resource the call is about, `acs:eci:cn-hangzhou:1234:imagecache/*`. */
-  readonly resource: string;
 };
 
 /** For logs and metrics; `action` is undefined unless it is one of the table, so that callers can't invent label values. */
@@ -84,13 +82,13 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       checkContentMd5(request);
       action = findAction(request, parameters.all);
       caller = await authenticate(request, parameters);
-      const call = describeCall({ request, parameters: parameters.all, caller, action, requestId });
+      const regionId = parameters.all.get('RegionId') ?? '';
+      const call = { request, parameters: parameters.all, caller, action, regionId, requestId };
       await authorize?.(call);
       await admit?.(call);
       const run = action.prepare(parameters.all);
       const dryRun = parameters.all.has('DryRun') && parseParams(DRY_RUN, parameters.all).DryRun;
       await guard?.(call);
-      const { regionId } = call;
       const context = {
         ...caller,
         action: action.name,
@@ -166,13 +164,6 @@ function systemParameter(name: 'Action' | 'Version', request: RpcRequest, parame
   const value = scheme === 'V1' ? parameter : scheme === 'V3' ? header || parameter : parameter || header;
   if (!value) throw apiError('Missing{Param}', { Param: name });
   return value;
-}
-
-function describeCall(facts: Omit<AuthenticatedCall, 'regionId' | 'resource'>): AuthenticatedCall {
-  const { action, caller, parameters } = facts;
-  const regionId = parameters.get('RegionId') ?? '';
-  const relative = (action.ramResource ?? '*').replace(/\{(\w+)\}/g, (_, name: string) => parameters.get(name) || '*');
-  return { ...facts, regionId, resource: `acs:eci:${regionId || '*'}:${caller.accountId}:${relative}` };
 }
 
 /** A dry run that got this far passed every check; the vendor reports that as an error. */

@@ -21,11 +21,11 @@ export function parseParams<const Specs extends ParamSpecs>(specs: Specs, parame
 }
 
 function parseFields(specs: ParamSpecs, tree: ParameterTree, prefix: string): { [name: string]: Value } {
-  const values = Object.entries(specs).map(([name, spec]): [string, Value] => {
-    const node = tree.children.get(name) ?? NOTHING;
-    return [name, parse(spec, node, `${prefix}${name}`)];
-  });
-  return Object.fromEntries(values);
+  const values: { [name: string]: Value } = {};
+  for (const [name, spec] of Object.entries(specs)) {
+    values[name] = parse(spec, tree.children.get(name) ?? NOTHING, `${prefix}${name}`);
+  }
+  return values;
 }
 
 function parse(spec: ParamSpec, node: ParameterTree, name: string): Value {

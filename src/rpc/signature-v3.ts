@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import { equalText } from './equal-text.ts';
 import type { Parameters } from './parameters.ts';
 import { canonicalParameters } from './signature-v1.ts';
@@ -72,5 +72,5 @@ export function verifyV3(stringToSign: string, secret: string, signature: string
 
 /** Lower-case hex: the value of `x-acs-content-sha256`. */
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }

@@ -36,6 +36,7 @@ export type RpcLog = {
 export function headerText(headers: RpcRequest['headers'], name: string): string | undefined {
   const values = headers.get(name);
   if (values === undefined || values.length === 0) return undefined;
+  if (values.length === 1) return values[0]?.trim();
   return values
     .map((value) => value.trim())
     .toSorted()

@@ -16,8 +16,8 @@ export function splitTarget(request: IncomingMessage): { path: string; rawQuery:
   return { path: target.slice(0, mark) || '/', rawQuery: target.slice(mark + 1) };
 }
 
-/** A request as it came over the wire, nothing parsed: the signature covers the text. */
-export function toRpcRequest(request: IncomingMessage, body: Uint8Array = NO_BODY): RpcRequest {
+/** A request without its body as it came over the wire, nothing parsed: the signature covers the text. */
+export function toRpcRequest(request: IncomingMessage): RpcRequest {
   const { method = '', rawHeaders, socket } = request;
   const headers = new Map<string, string[]>();
   for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
@@ -27,22 +27,23 @@ export function toRpcRequest(request: IncomingMessage, body: Uint8Array = NO_BOD
     if (values) values.push(value);
     else headers.set(name, [value]);
   }
-  return { method, ...splitTarget(request), headers, body, peer: socket.remoteAddress ?? '', secure: false };
+  return { method, ...splitTarget(request), headers, body: NO_BODY, peer: socket.remoteAddress ?? '', secure: false };
 }
 
 /** Reads the body first, of any method; one that is too long is refused, and the rest of it is left unread. Throws when the caller is gone. */
 export async function readRpcRequest(request: IncomingMessage): Promise<RpcRequest> {
-  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
-  if (encoding === undefined && (length === undefined || length === '0')) return toRpcRequest(request);
+  const withoutBody = toRpcRequest(request);
+  const length = withoutBody.headers.get('content-length')?.[0] ?? '0';
+  if (length === '0' && !withoutBody.headers.has('transfer-encoding')) return withoutBody;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += chunk.length;
     if (bytes > MAX_BODY_BYTES) {
       const refused = apiError('InvalidParameter.LengthExceeded', { Param: 'body', Limit: MAX_BODY_BYTES });
-      return { ...toRpcRequest(request), refused };
+      return { ...withoutBody, refused };
     }
     chunks.push(chunk);
   }
-  return toRpcRequest(request, Buffer.concat(chunks));
+  return { ...withoutBody, body: Buffer.concat(chunks) };
 }

@@ -7,6 +7,7 @@ import { layerCompression } from '../oci/index.ts';
 import type { LayerRecord } from '../store/ports.ts';
 import { openLowerLayers } from './lower-lookup.ts';
 import { BUSY_POLL_MS, type BuildServices, LEASE_MS } from './services.ts';
+import { collectingDecompressor, collectingGarbage } from './young-garbage.ts';
 
 export type LayerJob = {
   readonly diffId: Digest;
@@ -108,7 +109,7 @@ async function convert(
   const { key, lower } = job;
   const ingest = await services.blobs.begin();
   try {
-    const result = await convertLayer(job.download(signal, job.onBytes), {
+    const result = await convertLayer(collectingGarbage(job.download(signal, job.onBytes)), {
       compression: layerCompression(job.mediaType),
       expectedDigest: job.digest,
       expectedDiffId: job.diffId,
@@ -121,7 +122,7 @@ async function convert(
         },
       },
       limits: services.layerLimits,
-      decompressor: services.decompressorFor(job.compressedBytes),
+      decompressor: collectingDecompressor(services.decompressorFor(job.compressedBytes)),
       ...(lower ? { lower } : {}),
       signal,
     });

@@ -1,74 +1,86 @@
+import { BLOCK_BYTES } from './erofs/index.ts';
+
 /** Where a blob goes: `BlobIngest` of the blob store has this shape. Writes to different positions may be under way at once. */
 export type LayerSink = {
-  /** Writes the buffers one after the other from this byte position on. */
+  /** Writes the buffers one after the other from this byte position on. What was never written reads as zeros. */
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
 };
 
 /** One write. Larger ones gained nothing; below 1 MiB the calls begin to show. */
-const BATCH_BYTES = 2 << 20;
-/** Linux IOV_MAX. */
-const BATCH_BUFFERS = 1024;
+const BATCH_BYTES = 1 << 20;
 /** Writes under way: one that the disk works on, one that waits for it. Bounds memory together with BATCH_BYTES. */
 const MAX_WRITES = 2;
-const ZEROS = Buffer.alloc(64 << 10);
+/** Zeros of whole blocks from this length on are left out of the file: a hole reads the same and takes no space. */
+const MIN_HOLE_BYTES = 4 * BLOCK_BYTES;
+const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES);
 
 /**
- * Appends to a blob without copying: it gathers views and hands them over in large writes, while the caller goes on.
- * `append` never waits; the caller awaits `flush` when `isFull`.
+ * Appends to a blob: gathers bytes in a few large buffers, used again and again, and writes them while the caller goes on.
+ * The bytes are copied, which costs less than the garbage of keeping them. `append` never waits; the caller awaits `flush`
+ * when `isFull`.
  */
 export class BlobWriter {
   readonly #sink: LayerSink;
-  #position: number;
-  #batchStart: number;
-  #batch: Uint8Array[] = [];
+  /** Of the first byte of the present buffer. */
+  #start: number;
+  #used = 0;
+  #buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  readonly #full: { bytes: Buffer<ArrayBuffer>; position: number }[] = [];
+  readonly #free: Buffer<ArrayBuffer>[] = [];
   readonly #writes = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
   constructor(sink: LayerSink, position: number) {
     this.#sink = sink;
-    this.#position = position;
-    this.#batchStart = position;
+    this.#start = position;
   }
 
   /** Where the next byte goes. */
   get position(): number {
-    return this.#position;
+    return this.#start + this.#used;
   }
 
   get isFull(): boolean {
-    return this.#position - this.#batchStart >= BATCH_BYTES || this.#batch.length >= BATCH_BUFFERS;
+    return this.#full.length > 0;
   }
 
   append(bytes: Uint8Array): void {
-    this.#batch.push(bytes);
-    this.#position += bytes.length;
+    for (let from = 0; from < bytes.length; ) {
+      const taken = Math.min(bytes.length - from, BATCH_BYTES - this.#used);
+      this.#buffer.set(taken === bytes.length ? bytes : bytes.subarray(from, from + taken), this.#used);
+      this.#used += taken;
+      from += taken;
+      if (this.#used === BATCH_BYTES) this.#next(this.position);
+    }
   }
 
   appendZeros(count: number): void {
-    for (let left = count; left > 0; left -= ZEROS.length) {
-      this.append(left < ZEROS.length ? ZEROS.subarray(0, left) : ZEROS);
+    if (count >= MIN_HOLE_BYTES) {
+      this.#next(this.position + count);
+      return;
+    }
+    for (let left = count; left > 0; left -= ZERO_BLOCK.length) {
+      this.append(left < ZERO_BLOCK.length ? ZERO_BLOCK.subarray(0, left) : ZERO_BLOCK);
     }
   }
 
   /** Zeros up to the next multiple. */
   align(multiple: number): void {
-    this.appendZeros((multiple - (this.#position % multiple)) % multiple);
+    this.appendZeros((multiple - (this.position % multiple)) % multiple);
   }
 
-  /** Starts writing what was appended; waits only while too many writes are under way. Rejects when one failed. */
+  /** Starts writing the buffers that are full; waits only while too many writes are under way. Rejects when one failed. */
   async flush(): Promise<void> {
-    for (let start = 0; start < this.#batch.length; start += BATCH_BUFFERS) {
+    for (let batch = this.#full.shift(); batch; batch = this.#full.shift()) {
       while (this.#writes.size >= MAX_WRITES) await Promise.race(this.#writes);
       this.#rethrow();
-      const buffers = this.#batch.slice(start, start + BATCH_BUFFERS);
-      this.#start(buffers, this.#batchStart);
-      this.#batchStart += buffers.reduce((bytes, buffer) => bytes + buffer.length, 0);
+      this.#write(batch.bytes, batch.position);
     }
-    this.#batch = [];
   }
 
   /** Waits until everything is written. */
   async finish(): Promise<void> {
+    this.#next(this.position);
     await this.flush();
     await this.settle();
     this.#rethrow();
@@ -79,17 +91,64 @@ export class BlobWriter {
     await Promise.all(this.#writes);
   }
 
-  #start(buffers: readonly Uint8Array[], position: number): void {
-    const write = this.#sink
-      .writev(buffers, position)
+  /** Queues the present buffer, and goes on at `position` with another. */
+  #next(position: number): void {
+    if (this.#used > 0) {
+      this.#full.push({ bytes: this.#buffer.subarray(0, this.#used), position: this.#start });
+      this.#buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+      this.#used = 0;
+    }
+    this.#start = position;
+  }
+
+  #write(bytes: Buffer<ArrayBuffer>, position: number): void {
+    const write = this.#writeParts(bytes, position)
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
-      .finally(() => this.#writes.delete(write));
+      .finally(() => {
+        this.#writes.delete(write);
+        this.#free.push(Buffer.from(bytes.buffer, 0, BATCH_BYTES));
+      });
     this.#writes.add(write);
+  }
+
+  async #writeParts(bytes: Buffer, position: number): Promise<void> {
+    for (const { start, end } of withoutHoles(bytes, position)) {
+      await this.#sink.writev([bytes.subarray(start, end)], position + start);
+    }
   }
 
   #rethrow(): void {
     if (this.#failure) throw this.#failure.error;
   }
+}
+
+/** The parts between long runs of zero blocks; the blocks are those of the file. */
+function withoutHoles(bytes: Buffer, position: number): { start: number; end: number }[] {
+  const parts: { start: number; end: number }[] = [];
+  let start = 0;
+  let zerosFrom = -1;
+  const endRun = (end: number) => {
+    if (zerosFrom >= 0 && end - zerosFrom >= MIN_HOLE_BYTES) {
+      if (zerosFrom > start) parts.push({ start, end: zerosFrom });
+      start = end;
+    }
+    zerosFrom = -1;
+  };
+  const first = (BLOCK_BYTES - (position % BLOCK_BYTES)) % BLOCK_BYTES;
+  let block = first;
+  for (; block + BLOCK_BYTES <= bytes.length; block += BLOCK_BYTES) {
+    // Hardly any block of data starts with zeros, so that comparing costs nothing.
+    const isZero = bytes[block] === 0 && bytes.readUInt32LE(block) === 0 && isZeroBlock(bytes, block);
+    if (!isZero) endRun(block);
+    else if (zerosFrom < 0) zerosFrom = block;
+  }
+  endRun(block);
+  if (start < bytes.length) parts.push({ start, end: bytes.length });
+  return parts;
+}
+
+function isZeroBlock(bytes: Buffer, start: number): boolean {
+  return ZERO_BLOCK.compare(bytes, start, start + BLOCK_BYTES) === 0;
 }

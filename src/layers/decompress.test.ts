@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { LarderError } from '../lib/errors.ts';
-import { createDecompressor, type Decompressor, findIgzip } from './decompress.ts';
+import { createDecompressor, type Decompressor } from './decompress.ts';
+import { findIgzip } from './igzip.ts';
 import { pieces } from './testing/memory.ts';
 
 const igzipPath = await findIgzip(process.env.PATH);
@@ -19,7 +20,8 @@ const text = Buffer.from(Array.from({ length: 60_000 }, (_, index) => `line ${in
 
 async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of stream) parts.push(part);
+  // A part is valid until the next one only.
+  for await (const part of stream) parts.push(Buffer.from(part));
   return Buffer.concat(parts);
 }
 

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { loadServerConfig } from '../../src/config/index.ts';
+import { type Admin, createAccount, openAdmin, startServer } from '../../src/server/index.ts';
+import { buildImage } from '../support/registry-image.ts';
+import { startScriptedRegistry } from '../support/scripted-registry.ts';
+import { writeTar } from '../support/tar-writer.ts';
+import { Client } from './client.ts';
+
+/** An instance of the vendor's registry that the configuration of the server knows. */
+export const ACR_INSTANCE = 'cri-conformance1';
+
+/** A live server, and what the rows need around it. */
+export type Live = {
+  readonly endpoint: string;
+  readonly regionId: string;
+  /** What an operator does, beside the running server. */
+  readonly admin: Admin;
+  /** References that build, each to Ready, and one that the registry has not. */
+  readonly image: string;
+  readonly otherImage: string;
+  readonly missingImage: string;
+  /** Authorization headers that came to the registry with the login of ACR_INSTANCE's domain. */
+  readonly logins: () => readonly string[];
+  /** What the server logged, one line each. */
+  readonly log: () => readonly string[];
+  /** A client of a new account, with nothing in it. */
+  newClient(): Promise<Client>;
+};
+
+export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
+  const home = await mkdtemp(join(tmpdir(), 'larder-conformance-'));
+  const registry = await startScriptedRegistry();
+  const [image = '', otherImage = ''] = ['1', '2'].map((tag) => {
+    const entries = [
+      { name: './', type: 'directory' },
+      { name: 'version', type: 'file', content: Buffer.from(tag) },
+    ] as const;
+    registry.putImage('team/app', buildImage({ layers: [Buffer.concat([...writeTar(entries)])] }), tag);
+    return `${registry.host}/team/app:${tag}`;
+  });
+  const instances = join(home, 'acr.json');
+  await writeFile(
+    instances,
+    JSON.stringify({ [ACR_INSTANCE]: { domains: [registry.host], username: 'acr', password: 'secret' } }),
+  );
+  const lines: string[] = [];
+  const config = loadServerConfig(
+    { LARDER_PLAIN_HTTP_REGISTRIES: registry.host, LARDER_ACR_INSTANCES: instances, PATH: process.env.PATH },
+    { dataDirectory: join(home, 'data'), defaultRegionId: 'cn-hangzhou', listen: '127.0.0.1:0' },
+  );
+  const server = await startServer(config, {
+    log: pino({ level: 'info' }, { write: (line: string) => void lines.push(line) }),
+  });
+  const admin = await openAdmin(config.dataDirectory);
+  const endpoint = new URL(server.endpoint).host;
+  let accounts = 0;
+  return {
+    endpoint,
+    regionId: server.regionId,
+    admin,
+    image,
+    otherImage,
+    missingImage: `${registry.host}/team/missing:1`,
+    logins: () => registry.requests.flatMap(({ headers }) => headers.authorization ?? []),
+    log: () => lines,
+    async newClient() {
+      const { account, key } = await createAccount(admin, {
+        name: `row-${++accounts}-${randomBytes(4).toString('hex')}`,
+      });
+      return new Client({ endpoint, accountId: account.id, key, image });
+    },
+    async stop() {
+      await admin.close();
+      await server.stop();
+      await registry[Symbol.asyncDispose]();
+      await rm(home, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,5 @@
+import type { Row } from '../row.ts';
+import { listUsage } from './list-usage.ts';
+
+/** Every row of the suite, by action. */
+export const ROWS: readonly Row[] = [...listUsage];

@@ -23,17 +23,32 @@ export class BlockCounter {
   /** Added four at a time. */
   readonly #grouped: readonly Uint32Array[];
 
-  /** `planes` are further bitmaps, of which number p counts 2^p. Bitmaps that most are missing in should come first. */
-  constructor(bitmaps: readonly Uint32Array[], planes: readonly Uint32Array[]) {
+  /** How many of the singles are planes, what they can add up to, and whether a word of any has a bit. */
+  readonly #planeCount: number;
+  readonly #mostOfPlanes: number;
+  readonly #anyPlane: Uint32Array;
+
+  /** `sums` counts further. Bitmaps that most are missing in should come first. */
+  constructor(
+    bitmaps: readonly Uint32Array[],
+    sums: { readonly planes: readonly Uint32Array[]; readonly any: Uint32Array },
+  ) {
+    const { planes, any } = sums;
     const left = bitmaps.length % GROUP;
     this.#singles = [...planes, ...bitmaps.slice(0, left)];
     this.#levels = this.#singles.map((_, index) => (index < planes.length ? index : 0));
     this.#grouped = bitmaps.slice(left);
-    this.most = bitmaps.length + 2 ** planes.length - 1;
+    this.#planeCount = planes.length;
+    this.#mostOfPlanes = 2 ** planes.length - 1;
+    this.#anyPlane = any;
+    this.most = bitmaps.length + this.#mostOfPlanes;
   }
 
-  /** Of the caches of `among`, a word for each 32 from word `firstWord` of the bitmaps on; true when some have at least `least`. */
-  count(firstWord: number, among: Int32Array, least: number): boolean {
+  /**
+   * Of the caches of the block that begins at word `firstWord` of the bitmaps, those that `among` has from word `amongFrom` on;
+   * true when some have at least `least`.
+   */
+  count(firstWord: number, least: number, among: Int32Array, amongFrom: number = 0): boolean {
     const allowed = this.most - least;
     if (allowed < 0) {
       this.atLeast.fill(0);
@@ -41,10 +56,17 @@ export class BlockCounter {
       return false;
     }
     const start = MOST - Math.min(allowed, MOST);
+    // Where the planes are empty, as in many words, all caches miss what they could add up to.
+    const startWithoutPlanes = start + this.#mostOfPlanes;
+    const planes = this.#planeCount;
     let any = 0;
     for (let index = 0; index < BLOCK_WORDS; index++) {
-      const within = among[index] ?? 0;
-      any |= within === 0 ? this.#clear(index) : this.#countWord(firstWord + index, index, within, start);
+      const within = among[amongFrom + index] ?? 0;
+      const word = firstWord + index;
+      if (within !== 0 && planes > 0 && this.#anyPlane[word] !== 0)
+        any |= this.#countWord(word, index, within, start, 0);
+      else if (within === 0 || startWithoutPlanes > MOST) this.#clear(index);
+      else any |= this.#countWord(word, index, within, startWithoutPlanes, planes);
     }
     return any !== 0;
   }
@@ -63,14 +85,13 @@ export class BlockCounter {
     return count;
   }
 
-  #clear(index: number): number {
+  #clear(index: number): void {
     this.atLeast[index] = 0;
     this.exactly[index] = 0;
-    return 0;
   }
 
   // Most of a query's time goes by here: hence one long function, and no destructuring, which is not free.
-  #countWord(word: number, index: number, among: number, start: number): number {
+  #countWord(word: number, index: number, among: number, start: number, firstSingle: number): number {
     const singles = this.#singles;
     const levels = this.#levels;
     const grouped = this.#grouped;
@@ -85,7 +106,7 @@ export class BlockCounter {
     let f = -((start >> 5) & 1);
     let g = -((start >> 6) & 1);
     let h = -((start >> 7) & 1);
-    for (let at = 0; at < singles.length && within !== 0; at++) {
+    for (let at = firstSingle; at < singles.length && within !== 0; at++) {
       const level = levels[at] ?? 0;
       carry = ~((singles[at] ?? NONE)[word] ?? 0);
       if (level <= 0) {

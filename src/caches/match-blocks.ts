@@ -20,8 +20,6 @@ export type Block = {
   readonly number: number;
   low: TieKey;
   readonly keys: (TieKey | undefined)[];
-  /** One bit for each ordinal in use. */
-  readonly used: Int32Array;
   count: number;
 };
 
@@ -36,10 +34,13 @@ const EDGE_SHARE = 8;
 export class Blocks {
   /** In tie order. */
   readonly order: Block[] = [];
+  /** One bit for each ordinal in use, 32 to a word. */
+  used = new Int32Array(0);
   readonly #byNumber: (Block | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #ranks = new Column();
-  #ranksAreOld = false;
+  #numbers = new Int32Array(0);
+  #areRanksOld = false;
   readonly #capacity: number;
   readonly #moved: (from: number, to: number) => void;
 
@@ -60,11 +61,21 @@ export class Blocks {
 
   /** Place of an ordinal's block in `order`. */
   rank(ordinal: number): number {
-    if (this.#ranksAreOld) {
-      for (const [rank, block] of this.order.entries()) this.#ranks.set(block.number, rank);
-      this.#ranksAreOld = false;
-    }
+    this.#renewRanks();
     return this.#ranks.get(ordinal >>> BLOCK_BITS);
+  }
+
+  /** Numbers of the blocks in tie order, at one place in memory; valid until the next change. */
+  numbers(): Int32Array {
+    this.#renewRanks();
+    return this.#numbers;
+  }
+
+  #renewRanks(): void {
+    if (!this.#areRanksOld) return;
+    this.#numbers = Int32Array.from(this.order, (block) => block.number);
+    for (let rank = 0; rank < this.#numbers.length; rank++) this.#ranks.set(this.#numbers[rank] ?? 0, rank);
+    this.#areRanksOld = false;
   }
 
   /** Place in `order` of the block that a key belongs to. */
@@ -132,7 +143,7 @@ export class Blocks {
     this.order.splice(rank, 1);
     this.#byNumber[block.number] = undefined;
     this.#free.push(block.number);
-    this.#ranksAreOld = true;
+    this.#areRanksOld = true;
   }
 
   #give(from: Block, to: Block, moving: readonly number[]): void {
@@ -145,10 +156,10 @@ export class Blocks {
 
   #newBlock(rank: number, low: TieKey): Block {
     const number = this.#free.pop() ?? this.#byNumber.length;
-    const block = { number, low, keys: [], used: new Int32Array(BLOCK_WORDS), count: 0 };
+    const block = { number, low, keys: [], count: 0 };
     this.#byNumber[number] = block;
     this.order.splice(rank, 0, block);
-    this.#ranksAreOld = true;
+    this.#areRanksOld = true;
     return block;
   }
 
@@ -157,16 +168,28 @@ export class Blocks {
     if (block.keys[slot] !== undefined) slot = block.keys.indexOf(undefined);
     if (slot < 0) slot = block.keys.length;
     block.keys[slot] = key;
-    block.used[slot >>> 5] = (block.used[slot >>> 5] ?? 0) | (1 << (slot & 31));
+    const ordinal = (block.number << BLOCK_BITS) + slot;
+    this.#setUsed(ordinal, true);
     block.count++;
-    return (block.number << BLOCK_BITS) + slot;
+    return ordinal;
   }
 
   #clear(block: Block, ordinal: number): void {
     const slot = ordinal & SLOT_MASK;
     block.keys[slot] = undefined;
-    block.used[slot >>> 5] = (block.used[slot >>> 5] ?? 0) & ~(1 << (slot & 31));
+    this.#setUsed(ordinal, false);
     block.count--;
+  }
+
+  #setUsed(ordinal: number, isUsed: boolean): void {
+    const word = ordinal >>> 5;
+    const bit = 1 << (ordinal & 31);
+    if (word >= this.used.length) {
+      const used = new Int32Array((word + BLOCK_WORDS) * 2);
+      used.set(this.used);
+      this.used = used;
+    }
+    this.used[word] = isUsed ? (this.used[word] ?? 0) | bit : (this.used[word] ?? 0) & ~bit;
   }
 }
 

@@ -51,9 +51,9 @@ function walk(
       for (let index = 0; index < list.count && ordinals.length < most; index++) take(page[offset + index] ?? 0);
       continue;
     }
-    for (const block of data.blocks.order) {
+    for (const number of data.blocks.numbers()) {
       if (ordinals.length >= most) break;
-      const first = block.number << (BLOCK_BITS - 5);
+      const first = number << (BLOCK_BITS - 5);
       for (let word = first; word < first + BLOCK_WORDS; word++) {
         for (let rest = bitmap.words[word] ?? 0; rest !== 0; rest &= rest - 1) take(lowestOrdinal(word, rest));
       }

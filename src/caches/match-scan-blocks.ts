@@ -1,5 +1,5 @@
 import { BlockCounter } from './match-block-counter.ts';
-import { BLOCK_BITS, BLOCK_WORDS, type Block } from './match-blocks.ts';
+import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
 import type { Goal } from './match-goal.ts';
 import type { DenseList } from './match-lists.ts';
 import { lowestOrdinal } from './match-postings.ts';
@@ -22,26 +22,26 @@ export function scanBlocks(context: ScanContext, goal: Goal): void {
 
 function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal): void {
   const { termSums, repositorySums } = scratch;
-  const full = new BlockCounter(bitmapsOf(lists.denseTerms), termSums.planes);
-  const hits = new BlockCounter(bitmapsOf(lists.denseRepositories), repositorySums.planes);
+  const full = new BlockCounter(bitmapsOf(lists.denseTerms), termSums);
+  const hits = new BlockCounter(bitmapsOf(lists.denseRepositories), repositorySums);
   const wanted = new Int32Array(BLOCK_WORDS);
   const { ceiling } = goal;
 
   /** Leaves out those better than the goal's ceiling. */
   function leaveOutTooGood(firstWord: number, rank: number): void {
     if (ceiling === undefined) return;
-    full.count(firstWord, wanted, ceiling.full);
-    hits.count(firstWord, full.exactly, ceiling.hits + (rank < ceiling.rank ? 0 : 1));
+    full.count(firstWord, ceiling.full, wanted);
+    hits.count(firstWord, ceiling.hits + (rank < ceiling.rank ? 0 : 1), full.exactly);
     for (let index = 0; index < BLOCK_WORDS; index++) {
       const tooGood = ((full.atLeast[index] ?? 0) & ~(full.exactly[index] ?? 0)) | (hits.atLeast[index] ?? 0);
       wanted[index] = (wanted[index] ?? 0) & ~tooGood;
     }
   }
 
-  function scanBlock(block: Block, rank: number): void {
-    const firstWord = block.number << (BLOCK_BITS - 5);
-    if (!full.count(firstWord, block.used, goal.full)) return;
-    hits.count(firstWord, full.exactly, goal.hits + (rank > goal.rank ? 1 : 0));
+  const { used } = data.blocks;
+  function scanBlock(firstWord: number, rank: number): void {
+    if (!full.count(firstWord, goal.full, used, firstWord)) return;
+    hits.count(firstWord, goal.hits + (rank > goal.rank ? 1 : 0), full.exactly);
     for (let index = 0; index < BLOCK_WORDS; index++) {
       wanted[index] = ((full.atLeast[index] ?? 0) & ~(full.exactly[index] ?? 0)) | (hits.atLeast[index] ?? 0);
     }
@@ -54,12 +54,11 @@ function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal):
     }
   }
 
-  const { order } = data.blocks;
-  for (let rank = 0; rank < order.length; rank++) {
-    const block = order[rank];
-    if (block === undefined || goal.isDone || full.most < goal.full) return;
+  const numbers = data.blocks.numbers();
+  for (let rank = 0; rank < numbers.length; rank++) {
+    if (goal.isDone || full.most < goal.full) return;
     if (rank > goal.rank && full.most === goal.full && hits.most <= goal.hits) return;
-    scanBlock(block, rank);
+    scanBlock((numbers[rank] ?? 0) << (BLOCK_BITS - 5), rank);
   }
 }
 

@@ -8,6 +8,8 @@ import type { Postings } from './match-postings.ts';
 export class SparseSums {
   /** The planes in use, for all ordinals below the space they were begun with. */
   planes: Uint32Array[] = [];
+  /** Has a bit for each cache with a sum. */
+  any = new Uint32Array(0);
   readonly #all: Uint32Array[] = [];
   #words = 0;
   readonly #read: QueryList[] = [];
@@ -22,6 +24,7 @@ export class SparseSums {
     const words = (space + 31) >>> 5;
     this.#words = words + (words >> 2) + 4;
     this.#all.length = 0;
+    this.any = new Uint32Array(this.#words);
   }
 
   add(list: QueryList): void {
@@ -33,6 +36,7 @@ export class SparseSums {
       const ordinal = page[index] ?? 0;
       const word = ordinal >>> 5;
       const bit = 1 << (ordinal & 31);
+      this.any[word] = (this.any[word] ?? 0) | bit;
       let carry = 0;
       for (let plane = 0, rest = list.weight; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
         const bits = this.#plane(plane);
@@ -52,8 +56,11 @@ export class SparseSums {
     for (const { number, count } of this.#read) {
       const page = lists.page(number);
       const offset = lists.offset(number);
-      for (const plane of this.planes) {
-        for (let index = offset; index < offset + count; index++) plane[(page[index] ?? 0) >>> 5] = 0;
+      for (let index = offset; index < offset + count; index++) {
+        const word = (page[index] ?? 0) >>> 5;
+        if (this.any[word] === 0) continue;
+        this.any[word] = 0;
+        for (const plane of this.planes) plane[word] = 0;
       }
     }
     this.#read.length = 0;

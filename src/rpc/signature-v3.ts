@@ -7,6 +7,9 @@ import { headerText, type RpcRequest } from './types.ts';
 /** V3, the header signature: covers method, path, query, the named headers and the hash of the body. */
 export const V3_ALGORITHM = 'ACS3-HMAC-SHA256';
 
+/** Most requests have no body, and its hash is asked for twice. */
+const EMPTY_SHA256 = hash('sha256', '', 'hex');
+
 export type Authorization = {
   readonly algorithm: string;
   readonly accessKeyId: string;
@@ -72,5 +75,5 @@ export function verifyV3(stringToSign: string, secret: string, signature: string
 
 /** Lower-case hex: the value of `x-acs-content-sha256`. */
 export function sha256Hex(data: string | Uint8Array): string {
-  return hash('sha256', data, 'hex');
+  return data.length === 0 ? EMPTY_SHA256 : hash('sha256', data, 'hex');
 }

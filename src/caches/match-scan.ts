@@ -54,7 +54,7 @@ export function scan(context: ScanContext, goal: Goal): void {
 /** How many are found before the best of them are looked at, so that the goal rises before much is read; then so many times as many. */
 const FIRST_LOOK = 128;
 const LOOK_GROWTH = 8;
-const MOST_LOOKED_AT = 1024;
+const MOST_LOOKED_AT = 512;
 
 /** Takes the wanted caches of the short lists that matter; the number of terms that any other cache can have. */
 function scanSparseTerms(context: ScanContext, goal: Goal): number {
@@ -75,13 +75,16 @@ function scanSparseTerms(context: ScanContext, goal: Goal): number {
   let nextLook = FIRST_LOOK;
   let rest = sparseTerms.length + denseTerms.length;
   for (; read < sparseTerms.length && rest >= goal.full && !goal.isDone; read++, rest--) {
+    // Then all caches are counted anyhow.
+    if (foundCount > MOST_LOOKED_AT && denseTerms.length >= goal.full) break;
     const list = sparseTerms[read]?.number ?? 0;
     const page = postings.page(list);
     const offset = postings.offset(list);
     const count = postings.count(list);
-    if (foundCount >= nextLook && foundCount <= MOST_LOOKED_AT) {
+    if (foundCount >= nextLook) {
       nextLook = foundCount * LOOK_GROWTH;
-      lookAtBest({ scratch, foundCount, unread: sparseTerms.length - read, bounds, most: goal.looks }, take);
+      const some = Math.min(foundCount, MOST_LOOKED_AT);
+      lookAtBest({ scratch, foundCount: some, unread: sparseTerms.length - read, bounds, most: goal.looks }, take);
     }
     for (let index = offset; index < offset + count; index++) {
       const ordinal = page[index] ?? 0;
@@ -90,11 +93,8 @@ function scanSparseTerms(context: ScanContext, goal: Goal): number {
       counts[ordinal] = before + 1;
     }
   }
-  // Otherwise all caches are gone through anyhow, and faster than these one by one.
-  const candidates = { scratch, foundCount, unread: sparseTerms.length - read, bounds };
-  if (rest >= goal.full)
-    lookAtBest({ ...candidates, foundCount: Math.min(foundCount, MOST_LOOKED_AT), most: goal.looks }, take);
-  if (rest < goal.full) lookAtBest({ ...candidates, most: Number.POSITIVE_INFINITY }, take);
+  const all = { scratch, foundCount, unread: sparseTerms.length - read, bounds, most: Number.POSITIVE_INFINITY };
+  if (rest < goal.full) lookAtBest(all, take);
   for (let index = 0; index < foundCount; index++) counts[found[index] ?? 0] = 0;
   return rest;
 }

@@ -12,7 +12,6 @@ export class SparseSums {
   any = new Uint32Array(0);
   readonly #all: Uint32Array[] = [];
   #words = 0;
-  readonly #read: QueryList[] = [];
   readonly #postings: Postings;
 
   constructor(postings: Postings) {
@@ -28,17 +27,29 @@ export class SparseSums {
   }
 
   add(list: QueryList): void {
-    this.#read.push(list);
     const { lists } = this.#postings;
     const page = lists.page(list.number);
     const offset = lists.offset(list.number);
+    const { any } = this;
+    const first = this.#plane(0);
     for (let index = offset; index < offset + list.count; index++) {
       const ordinal = page[index] ?? 0;
       const word = ordinal >>> 5;
       const bit = 1 << (ordinal & 31);
-      this.any[word] = (this.any[word] ?? 0) | bit;
+      any[word] = (any[word] ?? 0) | bit;
+      // Mostly one list more, the first one of the cache.
+      const ones = first[word] ?? 0;
       let carry = 0;
-      for (let plane = 0, rest = list.weight; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
+      let plane = 0;
+      let rest = list.weight;
+      if (rest === 1) {
+        first[word] = ones ^ bit;
+        if ((ones & bit) === 0) continue;
+        carry = 1;
+        plane = 1;
+        rest = 0;
+      }
+      for (; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
         const bits = this.#plane(plane);
         const before = bits[word] ?? 0;
         const digit = rest & 1;
@@ -50,20 +61,10 @@ export class SparseSums {
     }
   }
 
-  /** Back to nothing added, by the lists that were: needed before they change. */
+  /** Back to nothing added. */
   clear(): void {
-    const { lists } = this.#postings;
-    for (const { number, count } of this.#read) {
-      const page = lists.page(number);
-      const offset = lists.offset(number);
-      for (let index = offset; index < offset + count; index++) {
-        const word = (page[index] ?? 0) >>> 5;
-        if (this.any[word] === 0) continue;
-        this.any[word] = 0;
-        for (const plane of this.planes) plane[word] = 0;
-      }
-    }
-    this.#read.length = 0;
+    for (const plane of this.planes) plane.fill(0);
+    if (this.planes.length > 0) this.any.fill(0);
     this.planes = [];
   }
 

@@ -29,5 +29,6 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'mount', provides: 'mount', usedFor: 'tests that mount snapshots' },
   { name: 'podman', provides: 'podman', usedFor: 'bench:build, and tests that run containers with Podman' },
   { name: 'runc', provides: 'runc', usedFor: 'tests that run containers' },
+  { name: 'squashfs-tools', provides: 'mksquashfs', usedFor: 'bench:build' },
   { name: 'containerd', provides: 'containerd', usedFor: 'tests with containerd' },
 ];

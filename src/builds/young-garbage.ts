@@ -8,7 +8,7 @@ const INTERVAL_BYTES = 16 << 20;
 /**
  * Every read from a socket and every piece of an inflater is a new buffer outside V8's heap, dead a moment later. V8 answers
  * their growth with full collections, each of which marks the whole heap for buffers that its young generation holds: 35 of
- * them in a build of 1.3 GB, and a quarter of its CPU time (bench/build-against-podman.ts). Collecting the young generation
+ * them in a build of 1.3 GB, and a quarter of its CPU time (bench/build.ts). Collecting the young generation
  * now and then frees the same buffers, in about a millisecond.
  */
 export async function* collectingGarbage(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

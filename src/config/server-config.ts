@@ -4,7 +4,7 @@ import { LarderError } from '../lib/errors.ts';
 
 /** Where the service listens when nobody says otherwise: loopback only, so that no key ever leaves the machine by accident. */
 export const DEFAULT_LISTEN = '127.0.0.1:4620';
-/** Layers converted at once: two fill two cores, more only split the disk's bandwidth (bench/build-against-podman.ts). */
+/** Layers converted at once: two fill two cores, more only split the disk's bandwidth (bench/build.ts). */
 export const DEFAULT_MAX_LAYERS_AT_ONCE = 2;
 export const DEFAULT_MAX_BUILDS_AT_ONCE = 16;
 

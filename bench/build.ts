@@ -1,12 +1,14 @@
 /**
- * From a registry to usable: `podman pull` against CreateImageCache to Ready, on the same image in the same run.
+ * From a registry to usable: CreateImageCache to Ready against the peers, and against the least that anybody must do, on the
+ * same image in the same run.
  *
- *   npm run bench:build -- [--rounds N] [--image debian-minbase|debian-apps] [--output json]
+ *   npm run bench:build -- [--rounds N] [--image debian-minbase|debian-apps] [--inflater igzip|node] [--only NAME]… [--output json]
  *
- * Every round starts with an empty store, written-back disks and an empty page cache; the order alternates. Both sides count
- * only once the data is on the disk: podman with a `sync` after it, Larder with the fsync of its own. Needs root.
+ * Every contender starts with an empty store, written-back disks and an empty page cache; the order turns from round to
+ * round. All count only once the data is on the disk: the others with a `sync` after them, Larder with the fsync of its
+ * own. CPU is that of daemons and children, too; the registry's and the kernel's writeback are nobody's. Needs root.
  */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -18,7 +20,8 @@ import { startLarder } from '../test/support/larder-server.ts';
 import { pushImage } from '../test/support/push-image.ts';
 import { isExecutableOnPath } from '../test/support/requirements.ts';
 import { run } from '../test/support/run.ts';
-import { dropCaches, type Measurement, measureCommand } from './cold-run.ts';
+import { floor, PEERS } from './build-peers.ts';
+import { dropCaches, type Measurement } from './cold-run.ts';
 import { processCpuSeconds, processPeakBytes } from './process-cpu.ts';
 import { summarize, table } from './report.ts';
 
@@ -30,28 +33,16 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '3' },
     image: { type: 'string', default: DEBIAN_APPS },
     output: { type: 'string', default: 'table' },
-    /** Leaves our side out: to measure the peer alone. */
-    'peer-only': { type: 'boolean', default: false },
+    inflater: { type: 'string', default: 'igzip' },
+    only: { type: 'string', multiple: true },
   },
 });
 
-/** `podman pull` into an empty store on the same disk as ours. */
-async function podmanPull(work: string, reference: string): Promise<Measurement> {
-  const root = join(work, 'podman');
-  // The settings of this machine must not decide: an own storage.conf with the kernel's overlay.
-  const conf = join(work, 'storage.conf');
-  await writeFile(conf, `[storage]\ndriver = "overlay"\nrunroot = "${root}/run"\ngraphroot = "${root}/store"\n`);
-  try {
-    return await measureCommand('podman', ['pull', '--quiet', '--tls-verify=false', reference], {
-      CONTAINERS_STORAGE_CONF: conf,
-    });
-  } finally {
-    await run('rm', ['-rf', root]);
-  }
-}
+const inflater = options.inflater === 'node' ? 'node' : 'igzip';
 
 async function larderBuild(work: string, reference: string, peaks: number[]): Promise<Measurement> {
-  await using larder = await startLarder({ parent: work });
+  const env = inflater === 'node' ? { LARDER_DECOMPRESSOR: 'node' } : {};
+  await using larder = await startLarder({ parent: work, env });
   await dropCaches();
   const client = createImageCacheClient(larder.endpoint);
   const cpuBefore = processCpuSeconds(larder.pid);
@@ -60,6 +51,15 @@ async function larderBuild(work: string, reference: string, peaks: number[]): Pr
   const wallSeconds = (performance.now() - started) / 1000;
   peaks.push(processPeakBytes(larder.pid));
   return { wallSeconds, cpuSeconds: processCpuSeconds(larder.pid) - cpuBefore };
+}
+
+/** Where the layers of an image lie in the registry. */
+async function layersOf(reference: string): Promise<string[]> {
+  const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(reference) ?? [];
+  const headers = { accept: 'application/vnd.oci.image.manifest.v1+json' };
+  const manifest = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, { headers });
+  const { layers }: { layers: { digest: string }[] } = JSON.parse(await manifest.text());
+  return layers.map(({ digest }) => `http://${host}/v2/${repository}/blobs/${digest}`);
 }
 
 async function registryWarm(registry: DockerRegistry): Promise<void> {
@@ -73,33 +73,45 @@ const work = await mkdtemp(join(cacheFolder(), 'bench-'));
 const registry = await startDockerRegistry({ dir: join(work, 'registry') });
 try {
   const reference = await pushImage(layout, options.image, registry);
-  const results: Record<string, Measurement[]> = { 'podman pull': [], ...(options['peer-only'] ? {} : { [OURS]: [] }) };
+  const layerUrls = await layersOf(reference);
   const peaks: number[] = [];
-  const contenders: Record<string, () => Promise<Measurement>> = {
-    'podman pull': async () => {
-      await dropCaches();
-      return podmanPull(work, reference);
-    },
-    [OURS]: () => larderBuild(work, reference, peaks),
-  };
+  const contenders = new Map<string, (folder: string) => Promise<Measurement>>([
+    ...Object.entries(PEERS).map(([name, peer]): [string, (folder: string) => Promise<Measurement>] => [
+      name,
+      (folder) => peer({ reference, layerUrls, folder }),
+    ]),
+    [`floor (${inflater})`, (folder) => floor(inflater)({ reference, layerUrls, folder })],
+    [OURS, (folder) => larderBuild(folder, reference, peaks)],
+  ]);
+  const names = [...contenders.keys()].filter((name) => options.only?.some((part) => name.includes(part)) ?? true);
+  const results = new Map(names.map((name): [string, Measurement[]] => [name, []]));
   for (let round = 0; round < Number(options.rounds); round++) {
-    const names = Object.keys(results);
-    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+    for (const name of names) {
       await registryWarm(registry);
-      const measurement = await contenders[name]?.();
+      const folder = await mkdtemp(join(work, 'run-'));
+      await dropCaches();
+      const measurement = await contenders.get(name)?.(folder);
+      await run('rm', ['-rf', folder]);
       if (!measurement) continue;
-      results[name]?.push(measurement);
+      results.get(name)?.push(measurement);
       console.error(
         `round ${round + 1}, ${name}: ${measurement.wallSeconds.toFixed(2)} s, CPU ${measurement.cpuSeconds.toFixed(2)} s`,
       );
     }
+    names.push(...names.splice(0, 1));
   }
-  const summaries = Object.entries(results).map(([name, runs]) => summarize({ name, runs }));
+  const summaries = [...results].map(([name, runs]) => summarize({ name, runs }));
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}`;
   const igzip = isExecutableOnPath('igzip');
   const peakMib = Math.round(Math.max(0, ...peaks) / 2 ** 20);
   if (options.output === 'json') {
-    console.log(JSON.stringify({ image: options.image, machine, igzip, peakMib, summaries, results }, undefined, 2));
+    console.log(
+      JSON.stringify(
+        { image: options.image, machine, igzip, peakMib, summaries, results: Object.fromEntries(results) },
+        undefined,
+        2,
+      ),
+    );
   } else {
     console.log(`${options.image}, ${options.rounds} rounds; ${machine}; igzip ${igzip ? 'is' : 'is not'} on PATH`);
     console.log(table(summaries, OURS));

@@ -1,179 +1,119 @@
-import { BLOCK_WORDS } from './match-blocks.ts';
+import { MAX_MATCH_IMAGES } from './limits.ts';
+import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
+import { type MatchMemory, PAGE_ORDINAL_BITS, PAGE_WORDS } from './match-memory.ts';
 
-const NONE = new Uint32Array(0);
+/** Bits of all ordinals, in pages. */
+export type Bits = { page(number: number): number };
+
 /** The counters have eight bits: room for the misses of 100 bitmaps and of a sum up to 127. */
 const MOST = 255;
+/** Bitmaps that are added up before they are carried on. */
 const GROUP = 4;
+const PAIR_WORDS = 2;
+const MAX_PLANES = 7;
+/** Of one page's table: all bitmaps, some of them in pairs with their levels. */
+const TABLE_WORDS = MAX_MATCH_IMAGES + MAX_PLANES * PAIR_WORDS + GROUP * PAIR_WORDS;
+const BLOCKS_PER_PAGE_BITS = PAGE_ORDINAL_BITS - BLOCK_BITS;
+const BLOCK_IN_PAGE_MASK = (1 << BLOCKS_PER_PAGE_BITS) - 1;
+const WORD_BYTES = 4;
 
-/**
- * Counts for all caches of a block how many bitmaps each is in, 32 at once: bit n of `a`, `b`, `c`, … together is a counter of
- * cache n. It counts the bitmaps that a cache is missing in, from so high a start that it overflows with one miss too many;
- * most caches do so soon, and the rest of their word is skipped.
- */
-export class BlockCounter {
-  /** Caches with at least as many as asked. */
-  readonly atLeast = new Int32Array(BLOCK_WORDS);
-  /** Caches with exactly as many. */
-  readonly exactly = new Int32Array(BLOCK_WORDS);
-  /** The most that a cache can have. */
-  readonly most: number;
-  /** Added one by one; number i counts 2^`levels[i]`. */
-  readonly #singles: readonly Uint32Array[];
-  readonly #levels: readonly number[];
-  /** Added four at a time. */
-  readonly #grouped: readonly Uint32Array[];
+/** Where counters keep their tables: as many pages as it takes, and they stay for the next query. */
+export class TableRoom {
+  readonly #pages: number[] = [];
+  readonly #memory: MatchMemory;
+  static readonly #perPage = Math.floor(PAGE_WORDS / TABLE_WORDS);
 
-  /** How many of the singles are planes, what they can add up to, and whether a word of any has a bit. */
-  readonly #planeCount: number;
-  readonly #mostOfPlanes: number;
-  readonly #anyPlane: Uint32Array;
-
-  /** `sums` counts further. Bitmaps that most are missing in should come first. */
-  constructor(
-    bitmaps: readonly Uint32Array[],
-    sums: { readonly planes: readonly Uint32Array[]; readonly any: Uint32Array },
-  ) {
-    const { planes, any } = sums;
-    const left = bitmaps.length % GROUP;
-    this.#singles = [...planes, ...bitmaps.slice(0, left)];
-    this.#levels = this.#singles.map((_, index) => (index < planes.length ? index : 0));
-    this.#grouped = bitmaps.slice(left);
-    this.#planeCount = planes.length;
-    this.#mostOfPlanes = 2 ** planes.length - 1;
-    this.#anyPlane = any;
-    this.most = bitmaps.length + this.#mostOfPlanes;
+  constructor(memory: MatchMemory) {
+    this.#memory = memory;
   }
 
+  /** The word where a table begins. */
+  table(number: number): number {
+    const page = Math.floor(number / TableRoom.#perPage);
+    while (this.#pages.length <= page) this.#pages.push(this.#memory.take(1));
+    return (this.#pages[page] ?? 0) + (number % TableRoom.#perPage) * TABLE_WORDS;
+  }
+}
+
+/**
+ * Counts for all caches of a block at once how many bitmaps each is in: in fact how many it is missing in, from so high a
+ * start that the counter overflows with one miss too many. Most do so soon, and the rest of their block is skipped.
+ */
+export class BlockCounter {
+  /** The most that a cache can have. */
+  readonly most: number;
+  /** Words of the caches with at least as many as asked; then, BLOCK_WORDS on, of those with exactly as many. */
+  readonly result: number;
+  readonly #memory: MatchMemory;
+  readonly #tables: number[] = [];
+  readonly #pairWords: number;
+  readonly #tableWords: number;
+  readonly #bitmaps: readonly Bits[];
+  readonly #planes: readonly Bits[];
+
   /**
-   * Of the caches of the block that begins at word `firstWord` of the bitmaps, those that `among` has from word `amongFrom` on;
-   * true when some have at least `least`.
+   * `planes` are further bitmaps, of which number p counts 2^p. Bitmaps that most are missing in should come first. There are
+   * tables in `room` for `pages` pages from number `pages · which` on, and results at place `which`.
    */
-  count(firstWord: number, least: number, among: Int32Array, amongFrom: number = 0): boolean {
+  constructor(
+    memory: MatchMemory,
+    bits: { readonly bitmaps: readonly Bits[]; readonly planes: readonly Bits[] },
+    place: { readonly room: TableRoom; readonly pages: number; readonly which: 0 | 1 },
+  ) {
+    const { bitmaps, planes } = bits;
+    this.#memory = memory;
+    this.#bitmaps = bitmaps;
+    this.#planes = planes;
+    this.most = bitmaps.length + 2 ** planes.length - 1;
+    this.result = memory.arguments + (place.which + 1) * 2 * BLOCK_WORDS;
+    const left = bitmaps.length % GROUP;
+    this.#pairWords = (planes.length + left) * PAIR_WORDS;
+    this.#tableWords = this.#pairWords + bitmaps.length - left;
+    for (let page = 0; page < place.pages; page++) {
+      const table = place.room.table(place.pages * place.which + page);
+      const pairs = [
+        ...planes.flatMap((plane, level) => [plane.page(page), level]),
+        ...bitmaps.slice(0, left).flatMap((bitmap) => [bitmap.page(page), 0]),
+      ];
+      const inBytes = pairs.map((value, index) => (index % PAIR_WORDS === 0 ? value * WORD_BYTES : value));
+      memory.words.set([...inBytes, ...bitmaps.slice(left).map((bitmap) => bitmap.page(page) * WORD_BYTES)], table);
+      this.#tables.push(table);
+    }
+  }
+
+  /** Of the caches of a block, those of the words from `among` on; true when some have at least `least`. */
+  count(block: number, least: number, among: number): boolean {
     const allowed = this.most - least;
     if (allowed < 0) {
-      this.atLeast.fill(0);
-      this.exactly.fill(0);
+      this.#memory.words.fill(0, this.result, this.result + 2 * BLOCK_WORDS);
       return false;
     }
-    const start = MOST - Math.min(allowed, MOST);
-    // Where the planes are empty, as in many words, all caches miss what they could add up to.
-    const startWithoutPlanes = start + this.#mostOfPlanes;
-    const planes = this.#planeCount;
-    let any = 0;
-    for (let index = 0; index < BLOCK_WORDS; index++) {
-      const within = among[amongFrom + index] ?? 0;
-      const word = firstWord + index;
-      if (within !== 0 && planes > 0 && this.#anyPlane[word] !== 0)
-        any |= this.#countWord(word, index, within, start, 0);
-      else if (within === 0 || startWithoutPlanes > MOST) this.#clear(index);
-      else any |= this.#countWord(word, index, within, startWithoutPlanes, planes);
-    }
+    const table = this.#tables[block >>> BLOCKS_PER_PAGE_BITS] ?? 0;
+    const any = this.#memory.kernel(
+      table * WORD_BYTES,
+      (table + this.#pairWords) * WORD_BYTES,
+      (table + this.#tableWords) * WORD_BYTES,
+      (block & BLOCK_IN_PAGE_MASK) * BLOCK_WORDS * WORD_BYTES,
+      MOST - Math.min(allowed, MOST),
+      among * WORD_BYTES,
+      this.result * WORD_BYTES,
+    );
     return any !== 0;
   }
 
   /** How many one cache has. */
   countOne(ordinal: number): number {
-    const word = ordinal >>> 5;
-    const bit = ordinal & 31;
     let count = 0;
-    for (let at = 0; at < this.#singles.length; at++) {
-      count += ((((this.#singles[at] ?? NONE)[word] ?? 0) >>> bit) & 1) << (this.#levels[at] ?? 0);
-    }
-    for (let at = 0; at < this.#grouped.length; at++) {
-      count += (((this.#grouped[at] ?? NONE)[word] ?? 0) >>> bit) & 1;
+    for (const bitmap of this.#bitmaps) count += this.#bit(bitmap, ordinal);
+    for (let plane = 0; plane < this.#planes.length; plane++) {
+      count += this.#bit(this.#planes[plane], ordinal) << plane;
     }
     return count;
   }
 
-  #clear(index: number): void {
-    this.atLeast[index] = 0;
-    this.exactly[index] = 0;
-  }
-
-  // Most of a query's time goes by here: hence one long function, and no destructuring, which is not free.
-  #countWord(word: number, index: number, among: number, start: number, firstSingle: number): number {
-    const singles = this.#singles;
-    const levels = this.#levels;
-    const grouped = this.#grouped;
-    let within = among;
-    let carry = 0;
-    let next = 0;
-    let a = -(start & 1);
-    let b = -((start >> 1) & 1);
-    let c = -((start >> 2) & 1);
-    let d = -((start >> 3) & 1);
-    let e = -((start >> 4) & 1);
-    let f = -((start >> 5) & 1);
-    let g = -((start >> 6) & 1);
-    let h = -((start >> 7) & 1);
-    for (let at = firstSingle; at < singles.length && within !== 0; at++) {
-      const level = levels[at] ?? 0;
-      carry = ~((singles[at] ?? NONE)[word] ?? 0);
-      if (level <= 0) {
-        next = a & carry;
-        a ^= carry;
-        carry = next;
-      }
-      if (level <= 1) {
-        next = b & carry;
-        b ^= carry;
-        carry = next;
-      }
-      if (level <= 2) {
-        next = c & carry;
-        c ^= carry;
-        carry = next;
-      }
-      if (level <= 3) {
-        next = d & carry;
-        d ^= carry;
-        carry = next;
-      }
-      if (level <= 4) {
-        next = e & carry;
-        e ^= carry;
-        carry = next;
-      }
-      if (level <= 5) {
-        next = f & carry;
-        f ^= carry;
-        carry = next;
-      }
-      next = g & carry;
-      g ^= carry;
-      within &= ~(h & next);
-      h ^= next;
-    }
-    for (let at = 0; at < grouped.length && within !== 0; at += GROUP) {
-      const miss0 = ~((grouped[at] ?? NONE)[word] ?? 0);
-      const miss1 = ~((grouped[at + 1] ?? NONE)[word] ?? 0);
-      const miss2 = ~((grouped[at + 2] ?? NONE)[word] ?? 0);
-      const miss3 = ~((grouped[at + 3] ?? NONE)[word] ?? 0);
-      // Two full adders of ones give two carries, a third one takes those; then it is one bit to carry on.
-      let half = a ^ miss0;
-      const twos0 = (a & miss0) | (half & miss1);
-      a = half ^ miss1;
-      half = a ^ miss2;
-      const twos1 = (a & miss2) | (half & miss3);
-      a = half ^ miss3;
-      half = b ^ twos0;
-      carry = (b & twos0) | (half & twos1);
-      b = half ^ twos1;
-      next = c & carry;
-      c ^= carry;
-      carry = d & next;
-      d ^= next;
-      next = e & carry;
-      e ^= carry;
-      carry = f & next;
-      f ^= next;
-      next = g & carry;
-      g ^= carry;
-      within &= ~(h & next);
-      h ^= next;
-    }
-    this.atLeast[index] = within;
-    this.exactly[index] = within & a & b & c & d & e & f & g & h;
-    return within;
+  #bit(bits: Bits | undefined, ordinal: number): number {
+    if (bits === undefined) return 0;
+    const word = bits.page(ordinal >>> PAGE_ORDINAL_BITS) + ((ordinal >>> 5) & (PAGE_WORDS - 1));
+    return ((this.#memory.words[word] ?? 0) >>> (ordinal & 31)) & 1;
   }
 }

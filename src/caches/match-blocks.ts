@@ -1,4 +1,5 @@
 import { Column } from './match-int-lists.ts';
+import { BitRun, type MatchMemory } from './match-memory.ts';
 
 /** Ordinals of one block: a whole number of words, so that blocks lie in bitmaps without sharing a word. */
 export const BLOCK_BITS = 7;
@@ -34,8 +35,9 @@ const EDGE_SHARE = 8;
 export class Blocks {
   /** In tie order. */
   readonly order: Block[] = [];
-  /** One bit for each ordinal in use, 32 to a word. */
-  used = new Int32Array(0);
+  /** A bit for each ordinal in use. */
+  readonly used: BitRun;
+  readonly #memory: MatchMemory;
   readonly #byNumber: (Block | undefined)[] = [];
   readonly #free: number[] = [];
   readonly #ranks = new Column();
@@ -45,7 +47,9 @@ export class Blocks {
   readonly #moved: (from: number, to: number) => void;
 
   /** `moved` is told of each cache that gets another ordinal. */
-  constructor(capacity: number, moved: (from: number, to: number) => void) {
+  constructor(memory: MatchMemory, capacity: number, moved: (from: number, to: number) => void) {
+    this.#memory = memory;
+    this.used = new BitRun(memory);
     this.#capacity = Math.min(capacity, BLOCK_SLOTS);
     this.#moved = moved;
   }
@@ -182,14 +186,11 @@ export class Blocks {
   }
 
   #setUsed(ordinal: number, isUsed: boolean): void {
-    const word = ordinal >>> 5;
+    this.used.reserve(ordinal + 1);
+    const { words } = this.#memory;
+    const word = this.used.start + (ordinal >>> 5);
     const bit = 1 << (ordinal & 31);
-    if (word >= this.used.length) {
-      const used = new Int32Array((word + BLOCK_WORDS) * 2);
-      used.set(this.used);
-      this.used = used;
-    }
-    this.used[word] = isUsed ? (this.used[word] ?? 0) | bit : (this.used[word] ?? 0) & ~bit;
+    words[word] = isUsed ? (words[word] ?? 0) | bit : (words[word] ?? 0) & ~bit;
   }
 }
 

@@ -1,8 +1,9 @@
 import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
+import type { ScanContext } from './match-context.ts';
 import { Gathering, type Wanted } from './match-goal.ts';
 import type { QueryList } from './match-lists.ts';
 import { lowestOrdinal, type Postings } from './match-postings.ts';
-import { type ScanContext, scan } from './match-scan.ts';
+import { scan } from './match-scan.ts';
 
 /** How many caches match, counted up to `most`; when there are fewer, `ordinals` are all of them. */
 export function countMatches(
@@ -55,7 +56,7 @@ function walk(
       if (ordinals.length >= most) break;
       const first = number << (BLOCK_BITS - 5);
       for (let word = first; word < first + BLOCK_WORDS; word++) {
-        for (let rest = bitmap.words[word] ?? 0; rest !== 0; rest &= rest - 1) take(lowestOrdinal(word, rest));
+        for (let rest = bitmap.word(word); rest !== 0; rest &= rest - 1) take(lowestOrdinal(word, rest));
       }
     }
   }

@@ -1,12 +1,14 @@
 import { Blocks, type TieKey } from './match-blocks.ts';
 import { Dictionary, TextMap } from './match-dictionary.ts';
 import { Column, IntLists } from './match-int-lists.ts';
+import { MatchMemory } from './match-memory.ts';
 import { Postings } from './match-postings.ts';
 import type { TermReader } from './match-terms.ts';
 import type { MatchEntry, MatchTuning } from './match-types.ts';
 
 /** What the index knows: which caches have a term, and which terms a cache has. Caches are named by their ordinals. */
 export class MatchData {
+  readonly memory = new MatchMemory();
   readonly terms = new Dictionary();
   readonly repositories = new Dictionary();
   readonly termPostings: Postings;
@@ -20,9 +22,9 @@ export class MatchData {
   readonly #read: TermReader;
 
   constructor(tuning: MatchTuning, read: TermReader) {
-    this.termPostings = new Postings(tuning.minDenseLength);
-    this.repositoryPostings = new Postings(tuning.minDenseLength);
-    this.blocks = new Blocks(tuning.blockCapacity, (from, to) => this.#move(from, to));
+    this.termPostings = new Postings(this.memory, tuning.minDenseLength);
+    this.repositoryPostings = new Postings(this.memory, tuning.minDenseLength);
+    this.blocks = new Blocks(this.memory, tuning.blockCapacity, (from, to) => this.#move(from, to));
     this.#read = read;
   }
 

@@ -132,6 +132,57 @@ const one = (id: string, held: readonly string[], createdAtMs = 0, sizeGib = 20)
   createdAtMs,
 });
 
+test('many blocks, so that bitmaps have several pages', () => {
+  // Four caches in each block of 128 ordinals, and half of all caches in a list, which is what makes it a bitmap.
+  const sizes = { blockCapacity: 4, minDenseLength: 0, maxCounted: 20 };
+  const catalog = fc.array(entry, { minLength: 4500, maxLength: 4500 });
+  fc.assert(
+    fc.property(catalog, fc.array(query, { minLength: 12, maxLength: 12 }), (many, queries) => {
+      const index = createMatchIndex(sizes);
+      const entries = many.map((each, number) => ({ ...each, id: `imc-${number}` }));
+      index.putAll(entries);
+      const left = entries.filter(({ id }) => !id.endsWith('7'));
+      for (const { id } of entries) if (id.endsWith('7')) index.remove(id);
+      for (const asked of queries) assert.deepEqual(index.find(asked), slowMatch(left, asked, sizes.maxCounted));
+    }),
+    { numRuns: 2 },
+  );
+});
+
+test('100 images in one request, and not one more', () => {
+  const index = createMatchIndex({ blockCapacity: 8, minDenseLength: 4, maxCounted: 10 });
+  const all = Array.from({ length: 101 }, (_, number) => `app:${number}`);
+  const entries = Array.from({ length: 60 }, (_, number) => one(`imc-${number}`, all.slice(number, number + 40)));
+  index.putAll(entries);
+  const asked = { images: all.slice(0, 100), limit: 30 };
+  assert.deepEqual(index.find(asked), slowMatch(entries, asked, 10));
+  assert.throws(() => index.find({ images: all, limit: 1 }), { code: 'caches.too-many-images' });
+});
+
+test('an accept that throws leaves the index as it was', () => {
+  const index = createMatchIndex({ blockCapacity: 8, minDenseLength: 4, maxCounted: 10 });
+  const entries = Array.from({ length: 60 }, (_, number) =>
+    one(`imc-${number}`, [`a:${number % 3}`, `b:${number % 7}`]),
+  );
+  index.putAll(entries);
+  const asked = { images: ['a:1', 'b:2', 'c'], limit: 5 };
+  for (const calls of [1, 3, 12, 25]) {
+    let left = calls;
+    const accept = () => {
+      if (--left < 0) throw new Error('no more');
+      return true;
+    };
+    for (const matchCount of [0, 1, 2]) {
+      try {
+        index.find({ ...asked, matchCount, accept });
+      } catch (error) {
+        assert.match(String(error), /no more/);
+      }
+    }
+    assert.deepEqual(index.find(asked), slowMatch(entries, asked, 10));
+  }
+});
+
 test('full before partial, then the smallest, the newest, the lowest id', () => {
   const index = createMatchIndex();
   index.putAll([

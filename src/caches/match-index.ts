@@ -1,9 +1,10 @@
 import { BLOCK_SLOTS } from './match-blocks.ts';
+import { type ScanContext, ScanScratch } from './match-context.ts';
 import { countMatches } from './match-count.ts';
 import { MatchData } from './match-data.ts';
 import { BestMatches, compareMatches, type Match, matchAt } from './match-goal.ts';
 import { queryLists } from './match-lists.ts';
-import { type ScanContext, ScanScratch, scan } from './match-scan.ts';
+import { scan } from './match-scan.ts';
 import { MatchScorer } from './match-score.ts';
 import { createTermReader } from './match-terms.ts';
 import {

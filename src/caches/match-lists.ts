@@ -1,3 +1,5 @@
+import { LarderError } from '../lib/errors.ts';
+import { MAX_MATCH_IMAGES } from './limits.ts';
 import type { MatchData } from './match-data.ts';
 import type { Bitmap } from './match-postings.ts';
 import type { ImageTerms, TermReader } from './match-terms.ts';
@@ -25,14 +27,12 @@ export function queryLists(data: MatchData, query: MatchQuery, read: TermReader)
     if (found === undefined) isUnmatchable = true;
     else terms.set(found.held[0].text, found);
   }
+  if (terms.size > MAX_MATCH_IMAGES) {
+    throw new LarderError('caches.too-many-images', `more than ${MAX_MATCH_IMAGES} different images to match`);
+  }
   const weights = new Map<string, number>();
   for (const { repository } of terms.values()) weights.set(repository.text, (weights.get(repository.text) ?? 0) + 1);
 
-  /** Reading beyond the end of a typed array is slow. */
-  const reserved = (bitmap: Bitmap): Bitmap => {
-    bitmap.reserve(data.blocks.space);
-    return bitmap;
-  };
   const { termPostings, repositoryPostings } = data;
   const [sparseTerms, sparseRepositories]: [QueryList[], QueryList[]] = [[], []];
   const [denseTerms, denseRepositories]: [DenseList[], DenseList[]] = [[], []];
@@ -42,7 +42,7 @@ export function queryLists(data: MatchData, query: MatchQuery, read: TermReader)
     const list = { number, weight: 1, count: termPostings.count(number) };
     const bitmap = termPostings.bitmap(number);
     if (bitmap === undefined) sparseTerms.push(list);
-    else denseTerms.push({ ...list, bitmap: reserved(bitmap) });
+    else denseTerms.push({ ...list, bitmap });
   }
   for (const [text, weight] of weights) {
     const number = data.repositories.get(text);
@@ -50,7 +50,7 @@ export function queryLists(data: MatchData, query: MatchQuery, read: TermReader)
     const list = { number, weight, count: repositoryPostings.count(number) };
     const bitmap = repositoryPostings.bitmap(number);
     if (bitmap === undefined) sparseRepositories.push(list);
-    else denseRepositories.push({ ...list, bitmap: reserved(bitmap) });
+    else denseRepositories.push({ ...list, bitmap });
   }
   const all = isUnmatchable ? Number.POSITIVE_INFINITY : terms.size;
   const minFull = Math.max(query.matchCount ?? 0, query.fullMatch === true ? all : 0);

@@ -1,4 +1,5 @@
 import { Column, IntLists } from './match-int-lists.ts';
+import { type MatchMemory, PAGE_ORDINAL_BITS, PAGE_ORDINAL_MASK, PAGE_WORDS } from './match-memory.ts';
 
 /** One bit for every this many ordinals makes a bitmap worth it: at most twice the memory of numbers, and far faster to count. */
 const DENSE_SHARE = 64;
@@ -7,36 +8,40 @@ const SPARSE_SHARE = 256;
 
 /** A set of ordinals as bits. */
 export class Bitmap {
-  /** Bit `o & 31` of word `o >>> 5` stands for ordinal o. */
-  words: Uint32Array<ArrayBuffer>;
   count = 0;
+  readonly #memory: MatchMemory;
+  readonly #pages: number[] = [];
 
-  /** Makes room for the ordinals below `space`. */
-  constructor(space: number) {
-    this.words = new Uint32Array(wordsFor(space));
+  constructor(memory: MatchMemory) {
+    this.#memory = memory;
   }
 
-  reserve(space: number): void {
-    if (this.words.length << 5 >= space) return;
-    const words = new Uint32Array(wordsFor(space));
-    words.set(this.words);
-    this.words = words;
+  /** Where the page of this number begins. */
+  page(number: number): number {
+    return this.#pages[number] ?? this.#memory.emptyPage;
+  }
+
+  /** The bits of 32 ordinals, those of `word << 5` and on. */
+  word(word: number): number {
+    return this.#memory.words[this.page(word >>> (PAGE_ORDINAL_BITS - 5)) + (word & (PAGE_WORDS - 1))] ?? 0;
   }
 
   has(ordinal: number): boolean {
-    return (((this.words[ordinal >>> 5] ?? 0) >>> (ordinal & 31)) & 1) === 1;
+    return ((this.word(ordinal >>> 5) >>> (ordinal & 31)) & 1) === 1;
   }
 
   add(ordinal: number): void {
     if (this.has(ordinal)) return;
-    this.reserve(ordinal + 1);
-    this.words[ordinal >>> 5] = (this.words[ordinal >>> 5] ?? 0) | (1 << (ordinal & 31));
+    const number = ordinal >>> PAGE_ORDINAL_BITS;
+    while (this.#pages.length <= number) this.#pages.push(this.#memory.emptyPage);
+    if (this.#pages[number] === this.#memory.emptyPage) this.#pages[number] = this.#memory.take(1);
+    this.#flip(ordinal);
     this.count++;
   }
 
   delete(ordinal: number): void {
     if (!this.has(ordinal)) return;
-    this.words[ordinal >>> 5] = (this.words[ordinal >>> 5] ?? 0) & ~(1 << (ordinal & 31));
+    this.#flip(ordinal);
     this.count--;
   }
 
@@ -44,10 +49,23 @@ export class Bitmap {
   ordinals(): Uint32Array {
     const found = new Uint32Array(this.count);
     let count = 0;
-    for (let index = 0; index < this.words.length; index++) {
-      for (let rest = this.words[index] ?? 0; rest !== 0; rest &= rest - 1) found[count++] = lowestOrdinal(index, rest);
+    for (let word = 0; word < this.#pages.length * PAGE_WORDS; word++) {
+      for (let rest = this.word(word); rest !== 0; rest &= rest - 1) found[count++] = lowestOrdinal(word, rest);
     }
     return found;
+  }
+
+  /** Gives its memory back. */
+  release(): void {
+    for (const page of this.#pages) if (page !== this.#memory.emptyPage) this.#memory.give(page);
+    this.#pages.length = 0;
+    this.count = 0;
+  }
+
+  #flip(ordinal: number): void {
+    const { words } = this.#memory;
+    const at = this.page(ordinal >>> PAGE_ORDINAL_BITS) + ((ordinal & PAGE_ORDINAL_MASK) >>> 5);
+    words[at] = (words[at] ?? 0) ^ (1 << (ordinal & 31));
   }
 }
 
@@ -56,21 +74,16 @@ export function lowestOrdinal(word: number, bits: number): number {
   return (word << 5) + 31 - Math.clz32(bits & -bits);
 }
 
-/** With slack, so that a bitmap that grows at its end is copied seldom. */
-function wordsFor(space: number): number {
-  const words = (space + 31) >>> 5;
-  return words + (words >> 3) + 4;
-}
-
 /** Which caches (by ordinal) have a term: ascending numbers while they are few, a bitmap once they are many. */
 export class Postings {
   readonly lists = new IntLists();
   readonly #bitmaps = new Map<number, Bitmap>();
   readonly #isDense = new Column();
-
+  readonly #memory: MatchMemory;
   readonly #minDenseLength: number;
 
-  constructor(minDenseLength: number) {
+  constructor(memory: MatchMemory, minDenseLength: number) {
+    this.#memory = memory;
     this.#minDenseLength = minDenseLength;
   }
 
@@ -93,7 +106,7 @@ export class Postings {
     }
     const count = this.lists.insert(list, ordinal);
     if (count < this.#minDenseLength || count * DENSE_SHARE < space) return;
-    const dense = new Bitmap(space);
+    const dense = new Bitmap(this.#memory);
     const page = this.lists.page(list);
     const offset = this.lists.offset(list);
     for (let index = offset; index < offset + count; index++) dense.add(page[index] ?? 0);
@@ -117,5 +130,6 @@ export class Postings {
     this.#bitmaps.delete(list);
     this.#isDense.set(list, 0);
     this.lists.assign(list, bitmap.ordinals());
+    bitmap.release();
   }
 }

@@ -1,11 +1,12 @@
 import { BlockCounter } from './match-block-counter.ts';
 import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
+import type { ScanContext } from './match-context.ts';
 import type { Goal } from './match-goal.ts';
 import type { DenseList } from './match-lists.ts';
-import { lowestOrdinal } from './match-postings.ts';
-import type { ScanContext } from './match-scan.ts';
+import { PAGE_ORDINAL_BITS } from './match-memory.ts';
+import { type Bitmap, lowestOrdinal } from './match-postings.ts';
 
-/** Offers the wanted caches of all, in tie order: counts the matches of 32 caches at once, with the short lists made bitmaps. */
+/** Offers the wanted caches of all, in tie order: counts the matches of a block at once, with the short lists made bitmaps. */
 export function scanBlocks(context: ScanContext, goal: Goal): void {
   const { data, lists, scratch } = context;
   const { termSums, repositorySums } = scratch;
@@ -21,33 +22,43 @@ export function scanBlocks(context: ScanContext, goal: Goal): void {
 }
 
 function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal): void {
-  const { termSums, repositorySums } = scratch;
-  const full = new BlockCounter(bitmapsOf(lists.denseTerms), termSums);
-  const hits = new BlockCounter(bitmapsOf(lists.denseRepositories), repositorySums);
-  const wanted = new Int32Array(BLOCK_WORDS);
+  const { termSums, repositorySums, room } = scratch;
+  const { memory } = data;
+  const pages = Math.ceil(data.blocks.space / (1 << PAGE_ORDINAL_BITS));
+  const fullBits = { bitmaps: bitmapsOf(lists.denseTerms), planes: termSums.planes() };
+  const hitBits = { bitmaps: bitmapsOf(lists.denseRepositories), planes: repositorySums.planes() };
+  const full = new BlockCounter(memory, fullBits, { room, pages, which: 0 });
+  const hits = new BlockCounter(memory, hitBits, { room, pages, which: 1 });
   const { ceiling } = goal;
+  // Nothing below takes memory, so that the words stay where they are.
+  const { words } = memory;
+  const used = data.blocks.used.start;
+  const wanted = memory.arguments;
+  const exactly = full.result + BLOCK_WORDS;
+
+  /** Those wanted by a count of at least `least` full matches, and where it is as many, of `leastHits` hits. */
+  function better(index: number): number {
+    return ((words[full.result + index] ?? 0) & ~(words[exactly + index] ?? 0)) | (words[hits.result + index] ?? 0);
+  }
 
   /** Leaves out those better than the goal's ceiling. */
-  function leaveOutTooGood(firstWord: number, rank: number): void {
+  function leaveOutTooGood(block: number, rank: number): void {
     if (ceiling === undefined) return;
-    full.count(firstWord, ceiling.full, wanted);
-    hits.count(firstWord, ceiling.hits + (rank < ceiling.rank ? 0 : 1), full.exactly);
+    full.count(block, ceiling.full, wanted);
+    hits.count(block, ceiling.hits + (rank < ceiling.rank ? 0 : 1), exactly);
     for (let index = 0; index < BLOCK_WORDS; index++) {
-      const tooGood = ((full.atLeast[index] ?? 0) & ~(full.exactly[index] ?? 0)) | (hits.atLeast[index] ?? 0);
-      wanted[index] = (wanted[index] ?? 0) & ~tooGood;
+      words[wanted + index] = (words[wanted + index] ?? 0) & ~better(index);
     }
   }
 
-  const { used } = data.blocks;
-  function scanBlock(firstWord: number, rank: number): void {
-    if (!full.count(firstWord, goal.full, used, firstWord)) return;
-    hits.count(firstWord, goal.hits + (rank > goal.rank ? 1 : 0), full.exactly);
+  function scanBlock(block: number, rank: number): void {
+    const firstWord = block << (BLOCK_BITS - 5);
+    if (!full.count(block, goal.full, used + firstWord)) return;
+    hits.count(block, goal.hits + (rank > goal.rank ? 1 : 0), exactly);
+    for (let index = 0; index < BLOCK_WORDS; index++) words[wanted + index] = better(index);
+    leaveOutTooGood(block, rank);
     for (let index = 0; index < BLOCK_WORDS; index++) {
-      wanted[index] = ((full.atLeast[index] ?? 0) & ~(full.exactly[index] ?? 0)) | (hits.atLeast[index] ?? 0);
-    }
-    leaveOutTooGood(firstWord, rank);
-    for (let index = 0; index < BLOCK_WORDS; index++) {
-      for (let rest = wanted[index] ?? 0; rest !== 0; rest &= rest - 1) {
+      for (let rest = words[wanted + index] ?? 0; rest !== 0; rest &= rest - 1) {
         const ordinal = lowestOrdinal(firstWord + index, rest);
         if (!scorer.wasSeen(ordinal)) goal.offer(ordinal, full.countOne(ordinal), hits.countOne(ordinal));
       }
@@ -58,11 +69,11 @@ function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal):
   for (let rank = 0; rank < numbers.length; rank++) {
     if (goal.isDone || full.most < goal.full) return;
     if (rank > goal.rank && full.most === goal.full && hits.most <= goal.hits) return;
-    scanBlock((numbers[rank] ?? 0) << (BLOCK_BITS - 5), rank);
+    scanBlock(numbers[rank] ?? 0, rank);
   }
 }
 
 /** A bitmap counts as often as its weight says. */
-function bitmapsOf(lists: readonly DenseList[]): Uint32Array[] {
-  return lists.flatMap((list) => Array.from({ length: list.weight }, () => list.bitmap.words));
+function bitmapsOf(lists: readonly DenseList[]): Bitmap[] {
+  return lists.flatMap((list) => Array.from({ length: list.weight }, () => list.bitmap));
 }

@@ -1,79 +1,81 @@
 import type { QueryList } from './match-lists.ts';
+import { BitRun, type MatchMemory } from './match-memory.ts';
 import type { Postings } from './match-postings.ts';
 
 /**
- * The weights of the short lists that each cache is in, added up, as bitmaps: plane p has bit p of every cache's sum, so that
+ * The weights of the short lists that each cache is in, added up, as bits: plane p has bit p of every cache's sum, so that
  * sums are counted on together with the lists that are bitmaps themselves.
  */
 export class SparseSums {
-  /** The planes in use, for all ordinals below the space they were begun with. */
-  planes: Uint32Array[] = [];
-  /** Has a bit for each cache with a sum. */
-  any = new Uint32Array(0);
-  readonly #all: Uint32Array[] = [];
-  #words = 0;
+  /** How many planes are in use. */
+  planeCount = 0;
+  readonly #planes: BitRun[] = [];
   readonly #postings: Postings;
+  readonly #memory: MatchMemory;
+  #space = 0;
 
-  constructor(postings: Postings) {
+  constructor(postings: Postings, memory: MatchMemory) {
     this.#postings = postings;
+    this.#memory = memory;
   }
 
+  /** Planes in use, the ones first. */
+  planes(): readonly BitRun[] {
+    return this.#planes.slice(0, this.planeCount);
+  }
+
+  /** Must be called before `add`, when nothing is added. */
   begin(space: number): void {
-    if (this.#words << 5 >= space) return;
-    const words = (space + 31) >>> 5;
-    this.#words = words + (words >> 2) + 4;
-    this.#all.length = 0;
-    this.any = new Uint32Array(this.#words);
+    this.#space = space;
   }
 
   add(list: QueryList): void {
     const { lists } = this.#postings;
     const page = lists.page(list.number);
     const offset = lists.offset(list.number);
-    const { any } = this;
-    const first = this.#plane(0);
+    const ones = this.#plane(0);
     for (let index = offset; index < offset + list.count; index++) {
       const ordinal = page[index] ?? 0;
-      const word = ordinal >>> 5;
-      const bit = 1 << (ordinal & 31);
-      any[word] = (any[word] ?? 0) | bit;
-      // Mostly one list more, the first one of the cache.
-      const ones = first[word] ?? 0;
-      let carry = 0;
-      let plane = 0;
-      let rest = list.weight;
-      if (rest === 1) {
-        first[word] = ones ^ bit;
-        if ((ones & bit) === 0) continue;
-        carry = 1;
-        plane = 1;
-        rest = 0;
-      }
-      for (; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
-        const bits = this.#plane(plane);
-        const before = bits[word] ?? 0;
-        const digit = rest & 1;
-        // Twice nothing leaves the bit, twice one leaves it too and is carried on.
-        if (digit === carry) continue;
-        bits[word] = before ^ bit;
-        carry = (before & bit) === 0 ? 0 : 1;
-      }
+      if (list.weight > 1) this.#add(ordinal, 0, list.weight);
+      // Mostly the first list of the cache.
+      else if (this.#flip(ones, ordinal)) this.#add(ordinal, 1, 1);
     }
   }
 
   /** Back to nothing added. */
   clear(): void {
-    for (const plane of this.planes) plane.fill(0);
-    if (this.planes.length > 0) this.any.fill(0);
-    this.planes = [];
+    for (const plane of this.planes()) plane.clear();
+    this.planeCount = 0;
   }
 
-  #plane(number: number): Uint32Array {
-    const open = this.planes[number];
-    if (open !== undefined) return open;
-    const plane = this.#all[number] ?? new Uint32Array(this.#words);
-    this.#all[number] = plane;
-    this.planes.push(plane);
+  /** Adds `value` · 2^`from`. */
+  #add(ordinal: number, from: number, value: number): void {
+    let carry = 0;
+    for (let plane = from, rest = value; rest !== 0 || carry !== 0; plane++, rest >>= 1) {
+      const digit = rest & 1;
+      // Twice nothing leaves the bit, twice one leaves it too and is carried on.
+      if (digit !== carry) carry = this.#flip(this.#plane(plane), ordinal) ? 1 : 0;
+    }
+  }
+
+  /** Whether the bit was set. */
+  #flip(plane: BitRun, ordinal: number): boolean {
+    const { words } = this.#memory;
+    const at = plane.start + (ordinal >>> 5);
+    const bit = 1 << (ordinal & 31);
+    const before = words[at] ?? 0;
+    words[at] = before ^ bit;
+    return (before & bit) !== 0;
+  }
+
+  #plane(number: number): BitRun {
+    for (; this.planeCount <= number; this.planeCount++) {
+      const next = this.#planes[this.planeCount] ?? new BitRun(this.#memory);
+      next.reserve(this.#space);
+      this.#planes[this.planeCount] = next;
+    }
+    const plane = this.#planes[number];
+    if (plane === undefined) throw new RangeError(`no plane ${number}`);
     return plane;
   }
 }

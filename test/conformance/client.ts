@@ -104,20 +104,20 @@ export class Client {
       Image: [this.#image],
       ...params,
     });
-    await this.settled(ImageCacheId);
+    await this.settled(ImageCacheId, params.RegionId);
     return ImageCacheId;
   }
 
   /** The cache as DescribeImageCaches shows it. */
-  async cache(id: string, wire: Wire = {}): Promise<Answer['json']> {
-    return (await this.ok('DescribeImageCaches', { ImageCacheId: id }, wire)).ImageCaches[0];
+  async cache(id: string, RegionId: WireValue = this.regionId): Promise<Answer['json']> {
+    return (await this.ok('DescribeImageCaches', { ImageCacheId: id, RegionId })).ImageCaches[0];
   }
 
   /** The cache once no build works on it. */
-  async settled(id: string): Promise<Answer['json']> {
+  async settled(id: string, regionId?: WireValue): Promise<Answer['json']> {
     const deadlineMs = Date.now() + READY_TIMEOUT_MS;
     for (;;) {
-      const cache = await this.cache(id);
+      const cache = await this.cache(id, regionId);
       if (['Ready', 'Failed', 'UpdateFailed'].includes(cache.Status)) return cache;
       assert.ok(Date.now() < deadlineMs, `still ${cache.Status}`);
       await sleep(POLL_MS);

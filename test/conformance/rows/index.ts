@@ -1,5 +1,17 @@
 import type { Row } from '../row.ts';
+import { deleteImageCache } from './delete-image-cache.ts';
+import { describeEndpoints } from './describe-endpoints.ts';
+import { describeRegions } from './describe-regions.ts';
 import { listUsage } from './list-usage.ts';
+import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
 
 /** Every row of the suite, by action. */
-export const ROWS: readonly Row[] = [...listUsage];
+export const ROWS: readonly Row[] = [
+  ...deleteImageCache,
+  ...tagResources,
+  ...untagResources,
+  ...listTagResources,
+  ...listUsage,
+  ...describeRegions,
+  ...describeEndpoints,
+];

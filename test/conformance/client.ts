@@ -57,18 +57,19 @@ export class Client {
   readonly accountId: string;
   readonly key: Key;
   readonly regionId = 'cn-hangzhou';
-  readonly #image: string;
+  /** A reference that builds. */
+  readonly image: string;
 
   constructor(options: { endpoint: string; accountId: string; key: Key; image: string }) {
     this.endpoint = options.endpoint;
     this.accountId = options.accountId;
     this.key = options.key;
-    this.#image = options.image;
+    this.image = options.image;
   }
 
   /** The same account with another key. */
   withKey(key: Key): Client {
-    return new Client({ endpoint: this.endpoint, accountId: this.accountId, key, image: this.#image });
+    return new Client({ endpoint: this.endpoint, accountId: this.accountId, key, image: this.image });
   }
 
   async call(action: string, params: Params = {}, wire: Wire = {}): Promise<Answer> {
@@ -101,7 +102,7 @@ export class Client {
   async create(params: Params = {}): Promise<string> {
     const { ImageCacheId } = await this.ok('CreateImageCache', {
       ImageCacheName: 'test',
-      Image: [this.#image],
+      Image: [this.image],
       ...params,
     });
     await this.settled(ImageCacheId, params.RegionId);

@@ -4,7 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { loadServerConfig } from '../../src/config/index.ts';
-import { type Admin, createAccount, openAdmin, startServer } from '../../src/server/index.ts';
+import {
+  type Admin,
+  attachPolicy,
+  createAccount,
+  findAccount,
+  findIdentity,
+  openAdmin,
+  startServer,
+} from '../../src/server/index.ts';
 import { buildImage } from '../support/registry-image.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { writeTar } from '../support/tar-writer.ts';
@@ -29,6 +37,10 @@ export type Live = {
   readonly log: () => readonly string[];
   /** A client of a new account, with nothing in it. */
   newClient(): Promise<Client>;
+  /** What the operator's functions take for the client's account. */
+  account(client: Client): ReturnType<typeof findAccount>;
+  /** Lets a RAM user of the client's account do everything. */
+  allowAll(client: Client, userName: string): Promise<void>;
 };
 
 export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
@@ -72,6 +84,12 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
         name: `row-${++accounts}-${randomBytes(4).toString('hex')}`,
       });
       return new Client({ endpoint, accountId: account.id, key, image });
+    },
+    account: (client) => findAccount(admin, client.accountId),
+    async allowAll(client, userName) {
+      const account = await findAccount(admin, client.accountId);
+      const user = await findIdentity(admin, account, { type: 'user', name: userName });
+      await attachPolicy(admin, account, { identityId: user.id, policyName: 'AliyunECIFullAccess' });
     },
     async stop() {
       await admin.close();

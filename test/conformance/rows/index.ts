@@ -1,9 +1,11 @@
 import type { Row } from '../row.ts';
+import { accountErrors } from './account-errors.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
 import { describeRegions } from './describe-regions.ts';
 import { listUsage } from './list-usage.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
+import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
@@ -14,4 +16,6 @@ export const ROWS: readonly Row[] = [
   ...listUsage,
   ...describeRegions,
   ...describeEndpoints,
+  ...accountErrors,
+  ...vendorErrors,
 ];

@@ -125,6 +125,15 @@ export class Client {
     }
   }
 
+  /** Waits until something that the server does beside its answers is done. */
+  async until(isDone: () => Promise<boolean>): Promise<void> {
+    const deadlineMs = Date.now() + READY_TIMEOUT_MS;
+    while (!(await isDone())) {
+      assert.ok(Date.now() < deadlineMs, 'it did not happen');
+      await sleep(POLL_MS);
+    }
+  }
+
   #callV1(action: string, all: ReadonlyMap<string, string>, wire: Wire): Promise<Answer> {
     const { method = 'POST', format = 'JSON', key = this.key } = wire;
     const system: Record<string, string | null> = {

@@ -7,7 +7,9 @@ import { loadServerConfig } from '../../src/config/index.ts';
 import {
   type Admin,
   attachPolicy,
+  createAccessKey,
   createAccount,
+  createIdentity,
   findAccount,
   findIdentity,
   openAdmin,
@@ -37,8 +39,8 @@ export type Live = {
   readonly log: () => readonly string[];
   /** A client of a new account, with nothing in it. */
   newClient(): Promise<Client>;
-  /** What the operator's functions take for the client's account. */
-  account(client: Client): ReturnType<typeof findAccount>;
+  /** A RAM user of the client's account, who may do nothing. */
+  newUser(client: Client, name: string): Promise<Client>;
   /** Lets a RAM user of the client's account do everything. */
   allowAll(client: Client, userName: string): Promise<void>;
 };
@@ -85,7 +87,11 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
       });
       return new Client({ endpoint, accountId: account.id, key, image });
     },
-    account: (client) => findAccount(admin, client.accountId),
+    async newUser(client, name) {
+      const account = await findAccount(admin, client.accountId);
+      const user = await createIdentity(admin, account, { type: 'user', name });
+      return client.withKey(await createAccessKey(admin, { account, user }));
+    },
     async allowAll(client, userName) {
       const account = await findAccount(admin, client.accountId);
       const user = await findIdentity(admin, account, { type: 'user', name: userName });

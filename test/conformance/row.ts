@@ -1,8 +1,11 @@
 import type { Live } from './live.ts';
 
+/** What holds of every call stands under this name in place of an action's. */
+export const GATEWAY = 'Gateway';
+
 /** One point of the API: a parameter, a field, an error or a format, and the test that shows it. */
 export type Row = {
-  /** An action, or `Gateway` for what holds of every call. */
+  /** An action, or GATEWAY. */
   readonly action: string;
   readonly kind: 'parameter' | 'field' | 'error' | 'format';
   /** `ImageCacheSize`, `ImageCaches.Events.Reason`, `QuotaExceeded`, `XML`. */

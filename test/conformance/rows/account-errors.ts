@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { createAccessKey, createIdentity } from '../../../src/server/index.ts';
 import type { Client } from '../client.ts';
-import type { Live } from '../live.ts';
 import { type Row, rowsOf } from '../row.ts';
 import { SAMPLE_CALLS } from '../sample-calls.ts';
 
@@ -37,13 +35,6 @@ const RESOURCES: Readonly<Record<string, string>> = {
   DescribeRegions: '*',
 };
 
-/** A RAM user of the client's account, who may do nothing. */
-async function newUser(live: Live, client: Client, name: string): Promise<Client> {
-  const account = await live.account(client);
-  const user = await createIdentity(live.admin, account, { type: 'user', name });
-  return client.withKey(await createAccessKey(live.admin, { account, user }));
-}
-
 /** All that the account has, to see that a refused call changed nothing. */
 async function inventory(client: Client): Promise<unknown> {
   const { RequestId: _, ...rest } = await client.ok('DescribeImageCaches', { Limit: 100 });
@@ -72,7 +63,7 @@ export const accountErrors: readonly Row[] = actions.flatMap((action) => {
     row('error', 'Forbidden.SubUser', 'the account is restricted to itself, and a RAM user calls', async (live) => {
       const client = await live.newClient();
       const { params } = await sample(action, client);
-      const user = await newUser(live, client, 'restricted');
+      const user = await live.newUser(client, 'restricted');
       await live.allowAll(client, 'restricted');
       await live.admin.store.accounts.changeStates(client.accountId, { set: ['sub-user-restricted'] });
       await user.refused(action, params, { status: 403, code: 'Forbidden.SubUser' });
@@ -81,7 +72,7 @@ export const accountErrors: readonly Row[] = actions.flatMap((action) => {
     row('error', 'NoPermission', 'no policy of RAM allows it; the answer says who, what and why', async (live) => {
       const client = await live.newClient();
       const { params } = await sample(action, client);
-      const user = await newUser(live, client, 'powerless');
+      const user = await live.newUser(client, 'powerless');
       const id = [params.ImageCacheId, params.ResourceId].flat().find((value) => value !== undefined);
       const relative = (RESOURCES[action] ?? '').replace('{id}', String(id));
       const resource = `acs:eci:${client.regionId}:${client.accountId}:${relative}`;

@@ -3,6 +3,7 @@ import { accountErrors } from './account-errors.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
 import { describeRegions } from './describe-regions.ts';
+import { fields } from './fields.ts';
 import { listUsage } from './list-usage.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
 import { vendorErrors } from './vendor-errors.ts';
@@ -16,6 +17,7 @@ export const ROWS: readonly Row[] = [
   ...listUsage,
   ...describeRegions,
   ...describeEndpoints,
+  ...fields,
   ...accountErrors,
   ...vendorErrors,
 ];

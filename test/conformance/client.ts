@@ -35,6 +35,10 @@ export type Wire = {
   readonly system?: { readonly [name: string]: string | null };
   /** Changes what is sent after the signature was made. */
   readonly tamper?: { readonly [name: string]: string };
+  /** Rewrites the header Authorization after the signature was made. */
+  readonly authorization?: (text: string) => string;
+  /** Headers beside those of the scheme, unsigned. */
+  readonly headers?: { readonly [name: string]: string };
   readonly key?: Key;
   readonly path?: string;
 };
@@ -153,7 +157,7 @@ export class Client {
       parameters.set('Signature', signV1(stringToSignV1(method, parameters), key.secret));
     for (const [name, value] of Object.entries(wire.tamper ?? {})) parameters.set(name, value);
     const { query, form } = place(parameters, wire.place ?? 'query');
-    return this.#send({ method, path: wire.path ?? '/', query, form, headers: {} });
+    return this.#send({ method, path: wire.path ?? '/', query, form, headers: { ...wire.headers } });
   }
 
   #callV3(action: string, all: ReadonlyMap<string, string>, wire: Wire): Promise<Answer> {
@@ -170,10 +174,9 @@ export class Client {
       ...(body.length > 0 ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
       ...wire.system,
     };
-    const headers: Record<string, string> = {
-      host: this.endpoint,
-      ...Object.fromEntries(Object.entries(system).filter(isThere)),
-    };
+    const headers: Record<string, string> = Object.fromEntries(
+      Object.entries({ host: this.endpoint, ...system }).filter(isThere),
+    );
     const path = wire.path ?? '/';
     const signedHeaders = Object.keys(headers).toSorted(byText).join(';');
     const headerMap = new Map(Object.entries(headers).map(([name, value]) => [name, [value]]));
@@ -187,7 +190,8 @@ export class Client {
     });
     if (format !== null)
       headers.accept = format.includes('/') || format === '' ? format : `application/${format.toLowerCase()}`;
-    Object.assign(headers, wire.tamper);
+    Object.assign(headers, wire.headers, wire.tamper);
+    if (wire.authorization) headers.authorization = wire.authorization(headers.authorization);
     return this.#send({ method, path, query, form, headers });
   }
 
@@ -202,6 +206,12 @@ export class Client {
     const path = `${options.path}${query === '' ? '' : `?${query}`}`;
     return send(this.endpoint, { ...options, path, body: canonicalParameters(options.form) });
   }
+}
+
+/** `OK`, or the code of the refusal, whatever the format of the answer. */
+export function codeOf({ status, body }: Answer): string {
+  if (status === 200) return 'OK';
+  return /"Code":"([^"]*)"|<Code>([^<]*)<\/Code>/.exec(body)?.slice(1).find(Boolean) ?? body;
 }
 
 /** One request, just as it is given. */

@@ -12,13 +12,14 @@ import {
   createIdentity,
   findAccount,
   findIdentity,
+  issueToken,
   openAdmin,
   startServer,
 } from '../../src/server/index.ts';
 import { buildImage } from '../support/registry-image.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { writeTar } from '../support/tar-writer.ts';
-import { Client } from './client.ts';
+import { Client, type Key } from './client.ts';
 
 /** An instance of the vendor's registry that the configuration of the server knows. */
 export const ACR_INSTANCE = 'cri-conformance1';
@@ -41,6 +42,8 @@ export type Live = {
   newClient(): Promise<Client>;
   /** A RAM user of the client's account, who may do nothing. */
   newUser(client: Client, name: string): Promise<Client>;
+  /** A temporary key of the client's account. */
+  newTemporaryKey(client: Client): Promise<Required<Key>>;
   /** Lets a RAM user of the client's account do everything. */
   allowAll(client: Client, userName: string): Promise<void>;
 };
@@ -91,6 +94,10 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
       const account = await findAccount(admin, client.accountId);
       const user = await createIdentity(admin, account, { type: 'user', name });
       return client.withKey(await createAccessKey(admin, { account, user }));
+    },
+    async newTemporaryKey(client) {
+      const issued = await issueToken(admin, { account: await findAccount(admin, client.accountId) });
+      return { id: issued.id, secret: issued.secret, token: issued.securityToken };
     },
     async allowAll(client, userName) {
       const account = await findAccount(admin, client.accountId);

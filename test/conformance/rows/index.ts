@@ -4,6 +4,7 @@ import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
+import { gatewayParameters } from './gateway-parameters.ts';
 import { listUsage } from './list-usage.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
 import { vendorErrors } from './vendor-errors.ts';
@@ -17,6 +18,7 @@ export const ROWS: readonly Row[] = [
   ...listUsage,
   ...describeRegions,
   ...describeEndpoints,
+  ...gatewayParameters,
   ...fields,
   ...accountErrors,
   ...vendorErrors,

@@ -61,11 +61,13 @@ function respond(
 
 /** JSON.stringify, with the texts of RawJson at top level, or in a list there, put in as they are. */
 function toJson(value: ResultObject): string {
-  const fields = Object.entries(value).flatMap(([name, field]) => {
+  // Texts are appended, not joined: a page of caches is 40 KB, and copied once less.
+  let json = '{';
+  for (const [name, field] of Object.entries(value)) {
     const text = fieldJson(field);
-    return text === undefined ? [] : `${JSON.stringify(name)}:${text}`;
-  });
-  return `{${fields.join(',')}}`;
+    if (text !== undefined) json += `${json === '{' ? '' : ','}${JSON.stringify(name)}:${text}`;
+  }
+  return `${json}}`;
 }
 
 function fieldJson(field: ResultValue): string | undefined {

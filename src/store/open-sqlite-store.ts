@@ -23,6 +23,8 @@ import { createUnsynced } from './unsynced.ts';
 const BUSY_TIMEOUT_MS = 5_000;
 /** Sealed or not, nobody else has business in the database; SQLite gives its side files the same mode. */
 const FILE_MODE = 0o600;
+/** SQLite's own limit. Reading from the mapped file saves a third of the time of a page of caches (bench/api.ts). */
+const MAX_MAPPED_BYTES = 2 ** 31;
 /** For whoever reads no views. */
 const PLAIN_VIEW: CacheView = { version: 1, render: (cache) => JSON.stringify(cache) };
 
@@ -79,6 +81,7 @@ function configure(database: DatabaseSync): void {
     // In WAL mode only `full` syncs at every commit (https://sqlite.org/pragma.html#pragma_synchronous).
     database.exec('pragma synchronous = full');
     database.exec('pragma foreign_keys = on');
+    database.exec(`pragma mmap_size = ${MAX_MAPPED_BYTES}`);
     // Wiped credentials are overwritten, not left in free pages.
     database.exec('pragma secure_delete = on');
   });

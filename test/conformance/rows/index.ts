@@ -2,6 +2,7 @@ import type { Row } from '../row.ts';
 import { accountErrors } from './account-errors.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
+import { describeImageCaches } from './describe-image-caches.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
@@ -11,6 +12,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...describeImageCaches,
   ...deleteImageCache,
   ...tagResources,
   ...untagResources,

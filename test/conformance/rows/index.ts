@@ -3,6 +3,7 @@ import { accountErrors } from './account-errors.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
 import { describeImageCaches } from './describe-image-caches.ts';
+import { describeMatching } from './describe-matching.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
@@ -12,6 +13,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...describeMatching,
   ...describeImageCaches,
   ...deleteImageCache,
   ...tagResources,

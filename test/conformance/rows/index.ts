@@ -1,20 +1,27 @@
 import type { Row } from '../row.ts';
 import { accountErrors } from './account-errors.ts';
+import { createParameters, createResults } from './create-image-cache.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
 import { describeImageCaches } from './describe-image-caches.ts';
 import { describeMatching } from './describe-matching.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
+import { gatewayErrors } from './gateway-errors.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
 import { listUsage } from './list-usage.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
+import { updateErrors, updateParameters } from './update-image-cache.ts';
 import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
-  ...describeMatching,
   ...describeImageCaches,
+  ...describeMatching,
+  ...createParameters,
+  ...createResults,
+  ...updateParameters,
+  ...updateErrors,
   ...deleteImageCache,
   ...tagResources,
   ...untagResources,
@@ -23,6 +30,7 @@ export const ROWS: readonly Row[] = [
   ...describeRegions,
   ...describeEndpoints,
   ...gatewayParameters,
+  ...gatewayErrors,
   ...fields,
   ...accountErrors,
   ...vendorErrors,

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { MIN_TOKEN_SECONDS } from '../../src/accounts/index.ts';
 import { loadServerConfig } from '../../src/config/index.ts';
 import {
   type Admin,
@@ -24,6 +25,8 @@ import { Client, type Key } from './client.ts';
 /** An instance of the vendor's registry that the configuration of the server knows. */
 export const ACR_INSTANCE = 'cri-conformance1';
 
+const HOUR_MS = 60 * 60_000;
+
 /** A live server, and what the rows need around it. */
 export type Live = {
   readonly endpoint: string;
@@ -34,6 +37,8 @@ export type Live = {
   readonly image: string;
   readonly otherImage: string;
   readonly missingImage: string;
+  /** Builds with the login that the configuration has for ACR_INSTANCE. */
+  readonly acrImage: string;
   /** Authorization headers that came to the registry with the login of ACR_INSTANCE's domain. */
   readonly logins: () => readonly string[];
   /** What the server logged, one line each. */
@@ -42,8 +47,8 @@ export type Live = {
   newClient(): Promise<Client>;
   /** A RAM user of the client's account, who may do nothing. */
   newUser(client: Client, name: string): Promise<Client>;
-  /** A temporary key of the client's account. */
-  newTemporaryKey(client: Client): Promise<Required<Key>>;
+  /** A temporary key of the client's account, or one whose time is over. */
+  newTemporaryKey(client: Client, options?: { isOver?: boolean }): Promise<Required<Key>>;
   /** Lets a RAM user of the client's account do everything. */
   allowAll(client: Client, userName: string): Promise<void>;
 };
@@ -59,6 +64,10 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
     registry.putImage('team/app', buildImage({ layers: [Buffer.concat([...writeTar(entries)])] }), tag);
     return `${registry.host}/team/app:${tag}`;
   });
+  const privateTar = Buffer.concat([...writeTar([{ name: 'private', type: 'file', content: Buffer.from('acr') }])]);
+  registry.putImage('acr/app', buildImage({ layers: [privateTar] }), '1');
+  const authorization = `Basic ${Buffer.from('acr:secret').toString('base64')}`;
+  registry.script('acr/app', () => ({ requireAuthorization: { challenge: 'Basic realm="acr"', authorization } }));
   const instances = join(home, 'acr.json');
   await writeFile(
     instances,
@@ -82,6 +91,7 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
     image,
     otherImage,
     missingImage: `${registry.host}/team/missing:1`,
+    acrImage: `${registry.host}/acr/app:1`,
     logins: () => registry.requests.flatMap(({ headers }) => headers.authorization ?? []),
     log: () => lines,
     async newClient() {
@@ -95,8 +105,10 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
       const user = await createIdentity(admin, account, { type: 'user', name });
       return client.withKey(await createAccessKey(admin, { account, user }));
     },
-    async newTemporaryKey(client) {
-      const issued = await issueToken(admin, { account: await findAccount(admin, client.accountId) });
+    async newTemporaryKey(client, { isOver = false } = {}) {
+      const clock = isOver ? { now: () => admin.clock.now() - HOUR_MS } : admin.clock;
+      const request = { account: await findAccount(admin, client.accountId), durationSeconds: MIN_TOKEN_SECONDS };
+      const issued = await issueToken({ ...admin, clock }, request);
       return { id: issued.id, secret: issued.secret, token: issued.securityToken };
     },
     async allowAll(client, userName) {

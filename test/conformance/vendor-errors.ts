@@ -7,40 +7,33 @@ export type VendorError = {
   readonly code: string;
   readonly message: string;
   readonly never?: string;
-  /** On the oldest page as well. */
-  readonly oldest?: true;
 };
 
 const ARREARS: VendorError = {
   status: 400,
   code: 'Account.Arrearage',
   message: 'Your account has an outstanding payment.',
-  oldest: true,
 };
 const DRY_RUN: VendorError = {
   status: 400,
   code: 'DryRunOperation',
   message: 'Request validation has been passed with DryRun flag set.',
-  oldest: true,
 };
-const NOT_ENABLED: VendorError = { status: 400, code: 'ServiceNotEnabled', message: '%s', oldest: true };
+const NOT_ENABLED: VendorError = { status: 400, code: 'ServiceNotEnabled', message: '%s' };
 const SUB_USER: VendorError = {
   status: 403,
   code: 'Forbidden.SubUser',
   message: 'The specified action is not available for you.',
-  oldest: true,
 };
 const BUSINESS: VendorError = {
   status: 403,
   code: 'Forbidden.UserBussinessStatus',
   message: 'This operation is not allowed, because you have overdue bills. Pay the overdue bill and try again.',
-  oldest: true,
 };
 const REAL_NAME: VendorError = {
   status: 403,
   code: 'Forbidden.UserNotRealNameAuthentication',
   message: 'This operation is not allowed, because you have not passed the real-name verification.',
-  oldest: true,
 };
 
 const NO_INSTANCE = 'no instance of the vendor’s is bought to build a cache';
@@ -140,7 +133,7 @@ const INSTANCE: readonly VendorError[] = [
   },
 ];
 
-const STATES = [ARREARS, DRY_RUN, NOT_ENABLED, SUB_USER, BUSINESS, REAL_NAME].map(({ oldest: _, ...error }) => error);
+const STATES = [ARREARS, DRY_RUN, NOT_ENABLED, SUB_USER, BUSINESS, REAL_NAME];
 
 const TAGS: readonly VendorError[] = [
   { status: 400, code: 'IncorrectStatus', message: '%s', never: 'tags can be changed in every state' },
@@ -210,12 +203,7 @@ export const VENDOR_ERRORS: Readonly<Record<string, readonly VendorError[]>> = {
     },
   ],
   DescribeImageCaches: [
-    ARREARS,
-    DRY_RUN,
-    NOT_ENABLED,
-    SUB_USER,
-    BUSINESS,
-    REAL_NAME,
+    ...STATES,
     {
       status: 403,
       code: 'NoPermission',

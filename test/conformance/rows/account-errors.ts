@@ -73,8 +73,8 @@ export const accountErrors: readonly Row[] = actions.flatMap((action) => {
       const client = await live.newClient();
       const { params } = await sample(action, client);
       const user = await live.newUser(client, 'powerless');
-      const id = [params.ImageCacheId, params.ResourceId].flat().find((value) => value !== undefined);
-      const relative = (RESOURCES[action] ?? '').replace('{id}', String(id));
+      const id = [params.ImageCacheId, params.ResourceId].flat().find((value) => typeof value === 'string') ?? '';
+      const relative = (RESOURCES[action] ?? '').replace('{id}', id);
       const resource = `acs:eci:${client.regionId}:${client.accountId}:${relative}`;
       const message = `You are not authorized to do this action. Resource: ${resource} Action: eci:${action}`;
       const { json } = await user.refused(action, params, { status: 403, code: 'NoPermission', message });

@@ -42,14 +42,14 @@ describe('a cache is updated in place', { skip }, () => {
 
     await mount(first.reference, 'old');
     try {
-      const before = await data('old');
+      const oldBytes = await data('old');
       await larder.cli('update', id, '--image', second.reference, '--wait');
       const updated = await client.describe(id);
       assert.deepEqual([updated?.status, updated?.images], ['Ready', [second.reference]]);
       await mount(second.reference, 'new');
       try {
-        assert.deepEqual(await data('old'), before, 'what runs from the old content goes on');
-        assert.notDeepEqual(await data('new'), before);
+        assert.deepEqual(await data('old'), oldBytes, 'what runs from the old content goes on');
+        assert.notDeepEqual(await data('new'), oldBytes);
       } finally {
         await larder.cli('umount', join(directory, 'new'));
       }

@@ -3,6 +3,7 @@ import { accountErrors } from './account-errors.ts';
 import { createParameters, createResults } from './create-image-cache.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
+import { describeFields } from './describe-fields.ts';
 import { describeImageCaches } from './describe-image-caches.ts';
 import { describeMatching } from './describe-matching.ts';
 import { describeRegions } from './describe-regions.ts';
@@ -16,6 +17,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...describeFields,
   ...describeImageCaches,
   ...describeMatching,
   ...createParameters,

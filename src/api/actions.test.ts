@@ -99,12 +99,13 @@ test('a login of the caller goes before that of the configuration for the same r
     PlainHttpRegistry: '"x:5000",http://y',
   });
   const build = await store.builds.claim('w', Date.now(), 1000);
+  // The last one for a registry counts (credentialsFromList in registry/).
   assert.deepEqual(
     build?.options.credentials.map(({ server, username }) => [server, username]),
     [
-      ['a.example.com', 'mine'],
       ['a.example.com', 'u'],
       ['b.example.com', 'u'],
+      ['a.example.com', 'mine'],
     ],
   );
   assert.deepEqual(build?.options.plainHttpRegistries, ['x:5000', 'y']);

@@ -78,10 +78,10 @@ export const createImageCache = (services: ApiServices) =>
       checkImages(params.Image);
       const tags = readTags(params.Tag);
       checkVSwitches(params.VSwitchId);
-      // A login that the caller sends goes before what the configuration has for the same registry.
+      // The last login for a registry counts: that of the caller goes before what the configuration has.
       const credentials = [
-        ...readLogins(params.ImageRegistryCredential),
         ...acrLogins(params.AcrRegistryInfo, services.acrInstances),
+        ...readLogins(params.ImageRegistryCredential),
       ];
       const registries = {
         plainHttpRegistries: registryList(params.PlainHttpRegistry),

@@ -73,9 +73,10 @@ export const updateImageCache = (services: ApiServices) =>
         ...(params.Tag.length === 0 ? {} : { tags: readTags(params.Tag) }),
         ...(params.Image.length === 0 ? {} : { images: params.Image }),
       };
+      // The last login for a registry counts: that of the caller goes before what the configuration has.
       const credentials = [
-        ...readLogins(params.ImageRegistryCredential),
         ...acrLogins(params.AcrRegistryInfo, services.acrInstances),
+        ...readLogins(params.ImageRegistryCredential),
       ];
       const buildId = newId('eci', services.randomBytes);
       const { nowMs } = context;

@@ -3,11 +3,11 @@ import type { Live } from './live.ts';
 /** What holds of every call stands under this name in place of an action's. */
 export const GATEWAY = 'Gateway';
 
-/** One point of the API: a parameter, a field, an error or a format, and the test that shows it. */
+/** One point of the API: a parameter, a field, an error, a format or a place in the order of checks, and the test that shows it. */
 export type Row = {
   /** An action, or GATEWAY. */
   readonly action: string;
-  readonly kind: 'parameter' | 'field' | 'error' | 'format';
+  readonly kind: 'parameter' | 'field' | 'error' | 'format' | 'order';
   /** `ImageCacheSize`, `ImageCaches.Events.Reason`, `QuotaExceeded`, `XML`. */
   readonly name: string;
   /** What holds. */

@@ -9,21 +9,25 @@ import { describeMatching } from './describe-matching.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
 import { gatewayErrors } from './gateway-errors.ts';
+import { gatewayFormats } from './gateway-formats.ts';
+import { gatewayOrder } from './gateway-order.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
 import { listUsage } from './list-usage.ts';
+import { registries } from './registries.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
 import { updateErrors, updateParameters } from './update-image-cache.ts';
 import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
-  ...describeFields,
   ...describeImageCaches,
+  ...describeFields,
   ...describeMatching,
   ...createParameters,
   ...createResults,
   ...updateParameters,
   ...updateErrors,
+  ...registries,
   ...deleteImageCache,
   ...tagResources,
   ...untagResources,
@@ -33,6 +37,8 @@ export const ROWS: readonly Row[] = [
   ...describeEndpoints,
   ...gatewayParameters,
   ...gatewayErrors,
+  ...gatewayOrder,
+  ...gatewayFormats,
   ...fields,
   ...accountErrors,
   ...vendorErrors,

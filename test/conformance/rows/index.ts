@@ -10,6 +10,7 @@ import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
 import { gatewayErrors } from './gateway-errors.ts';
 import { gatewayFormats } from './gateway-formats.ts';
+import { gatewayMessages } from './gateway-messages.ts';
 import { gatewayOrder } from './gateway-order.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
 import { listUsage } from './list-usage.ts';
@@ -20,6 +21,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...gatewayMessages,
   ...describeImageCaches,
   ...describeFields,
   ...describeMatching,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { pino } from 'pino';
 import { MIN_TOKEN_SECONDS } from '../../src/accounts/index.ts';
 import { loadServerConfig } from '../../src/config/index.ts';
@@ -26,6 +27,7 @@ import { Client, type Key } from './client.ts';
 export const ACR_INSTANCE = 'cri-conformance1';
 
 const HOUR_MS = 60 * 60_000;
+const DATABASE_TIMEOUT_MS = 10_000;
 
 /** A live server, and what the rows need around it. */
 export type Live = {
@@ -49,6 +51,8 @@ export type Live = {
   newUser(client: Client, name: string): Promise<Client>;
   /** A temporary key of the client's account, or one whose time is over. */
   newTemporaryKey(client: Client, options?: { isOver?: boolean }): Promise<Required<Key>>;
+  /** Makes the call with this ClientToken one that still runs, until the returned function is called. */
+  holdToken(client: Client, token: string): () => void;
   /** Lets a RAM user of the client's account do everything. */
   allowAll(client: Client, userName: string): Promise<void>;
 };
@@ -82,6 +86,7 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
     log: pino({ level: 'info' }, { write: (line: string) => void lines.push(line) }),
   });
   const admin = await openAdmin(config.dataDirectory);
+  const database = new DatabaseSync(join(config.dataDirectory, 'larder.db'), { timeout: DATABASE_TIMEOUT_MS });
   const endpoint = new URL(server.endpoint).host;
   let accounts = 0;
   return {
@@ -111,12 +116,21 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
       const issued = await issueToken({ ...admin, clock }, request);
       return { id: issued.id, secret: issued.secret, token: issued.securityToken };
     },
+    holdToken(client, token) {
+      const where = 'WHERE account_id = ? AND token = ?';
+      const row = database.prepare(`SELECT result FROM client_tokens ${where}`).get(client.accountId, token);
+      const lease = Date.now() + HOUR_MS;
+      const set = database.prepare(`UPDATE client_tokens SET result = ?, lease_until_ms = ? ${where}`);
+      set.run(null, lease, client.accountId, token);
+      return () => void set.run(row?.result ?? null, lease, client.accountId, token);
+    },
     async allowAll(client, userName) {
       const account = await findAccount(admin, client.accountId);
       const user = await findIdentity(admin, account, { type: 'user', name: userName });
       await attachPolicy(admin, account, { identityId: user.id, policyName: 'AliyunECIFullAccess' });
     },
     async stop() {
+      database.close();
       await admin.close();
       await server.stop();
       await registry[Symbol.asyncDispose]();

@@ -8,6 +8,7 @@ import { describeImageCaches } from './describe-image-caches.ts';
 import { describeMatching } from './describe-matching.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
+import { gatewayAccounts } from './gateway-accounts.ts';
 import { gatewayErrors } from './gateway-errors.ts';
 import { gatewayFormats } from './gateway-formats.ts';
 import { gatewayMessages } from './gateway-messages.ts';
@@ -21,6 +22,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...gatewayAccounts,
   ...gatewayMessages,
   ...describeImageCaches,
   ...describeFields,

@@ -3,6 +3,7 @@
  * cache has 20 images; prints the time to build, the memory, the time of one change, and p50, p99 of a query of 20 references.
  */
 import { createMatchIndex, type MatchEntry, type MatchIndex, type MatchQuery } from '../src/caches/index.ts';
+import { randomNumbers, zipfNumbers } from './support/random.ts';
 
 const IMAGES = 20;
 const REPOSITORIES = 10_000;
@@ -159,32 +160,4 @@ function memory(): number {
   globalThis.gc?.();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
-}
-
-/** mulberry32: the same numbers at every run. */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Numbers below `count`, n with a probability of 1 / (n + 1), by binary search in the running sum. */
-function zipfNumbers(count: number, random: () => number): () => number {
-  const sums = new Float64Array(count);
-  for (let number = 0, sum = 0; number < count; number++) sums[number] = sum += 1 / (number + 1);
-  const total = sums[count - 1] ?? 1;
-  return () => {
-    const wanted = random() * total;
-    let [low, high] = [0, count - 1];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((sums[middle] ?? 0) < wanted) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
 }

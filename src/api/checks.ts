@@ -1,4 +1,4 @@
-import { nameProblem, type RegistryCredential, type Tag, tagsProblem } from '../caches/index.ts';
+import { MAX_VSWITCHES, nameProblem, type RegistryCredential, type Tag, tagsProblem } from '../caches/index.ts';
 import { describeError } from '../lib/errors.ts';
 import { parseReference } from '../oci/index.ts';
 import { apiError } from '../rpc/index.ts';
@@ -41,4 +41,11 @@ export function registryList(text: string | undefined): string[] {
     .split(',')
     .map((part) => part.replace(/["'\s]/g, '').replace(/^https?:\/\//, ''))
     .filter((part) => part !== '');
+}
+
+/** No effect here, but what the vendor refuses is refused. */
+export function checkVSwitches(text: string | undefined): void {
+  if ((text ?? '').split(',').length > MAX_VSWITCHES) {
+    throw apiError('InvalidParameter.LengthExceeded', { Param: 'VSwitchId', Limit: MAX_VSWITCHES });
+  }
 }

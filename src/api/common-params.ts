@@ -100,13 +100,24 @@ export const ELIMINATION_STRATEGY = {
 /** Why a parameter has no effect. */
 export const ELSEWHERE = 'Names something of the vendor’s cloud; accepted and without effect here.';
 
-export const COPY_COUNT = {
+const COPY_COUNT = {
   type: 'integer',
   min: 1,
   max: MAX_COPIES,
   ignored: true,
   doc: 'Copies of a snapshot; every node reads the one copy here.',
   example: '1',
+} as const;
+
+/** What creating and updating take and do nothing with. */
+export const WITHOUT_EFFECT = {
+  AutoMatchImageCache: { type: 'boolean', ignored: true, doc: 'Reuse of layers of other caches; always on here.' },
+  Flash: { type: 'boolean', ignored: true, doc: 'Instant cache; every cache is one here.' },
+  StandardCopyCount: COPY_COUNT,
+  FlashCopyCount: COPY_COUNT,
+  SecurityGroupId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
+  VSwitchId: { type: 'string', maxLength: 1024, ignored: true, doc: `${ELSEWHERE} Up to 10, comma separated.` },
+  EipInstanceId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
 } as const;
 
 export const IMAGE_REGISTRY_CREDENTIAL = {

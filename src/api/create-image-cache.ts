@@ -1,12 +1,11 @@
 import { DEFAULT_RESOURCE_GROUP_ID } from '../accounts/index.ts';
-import { effectiveSizeGib, expiry, type ImageCache, INITIAL_STATUS, MAX_VSWITCHES } from '../caches/index.ts';
+import { effectiveSizeGib, expiry, type ImageCache, INITIAL_STATUS } from '../caches/index.ts';
 import { newId } from '../lib/ids.ts';
-import { apiError, defineAction } from '../rpc/index.ts';
+import { defineAction } from '../rpc/index.ts';
 import { ACR_REGISTRY_INFO, acrLogins } from './acr-registries.ts';
-import { checkImages, checkName, readLogins, readTags, registryList } from './checks.ts';
+import { checkImages, checkName, checkVSwitches, readLogins, readTags, registryList } from './checks.ts';
 import {
   CLIENT_TOKEN,
-  COPY_COUNT,
   ELIMINATION_STRATEGY,
   ELSEWHERE,
   IMAGE_CACHE_SIZE,
@@ -16,6 +15,7 @@ import {
   RESOURCE_GROUP_ID,
   RETENTION_DAYS,
   TAGS,
+  WITHOUT_EFFECT,
 } from './common-params.ts';
 import { runOnce } from './run-once.ts';
 import type { ApiServices } from './services.ts';
@@ -58,15 +58,9 @@ export const createImageCache = (services: ApiServices) =>
       ResourceGroupId: RESOURCE_GROUP_ID,
       EliminationStrategy: ELIMINATION_STRATEGY,
       ClientToken: CLIENT_TOKEN,
-      AutoMatchImageCache: { type: 'boolean', ignored: true, doc: 'Reuse of layers of other caches; always on here.' },
-      Flash: { type: 'boolean', ignored: true, doc: 'Instant cache; every cache is one here.' },
-      StandardCopyCount: COPY_COUNT,
-      FlashCopyCount: COPY_COUNT,
+      ...WITHOUT_EFFECT,
       OsType: { type: 'string', values: ['Linux'], doc: 'Operating system of the images.', default: 'Linux' },
       ZoneId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
-      SecurityGroupId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
-      VSwitchId: { type: 'string', maxLength: 1024, ignored: true, doc: `${ELSEWHERE} Up to 10, comma separated.` },
-      EipInstanceId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
       Annotations: { type: 'string', maxLength: 4096, hidden: true, ignored: true, doc: ELSEWHERE },
     },
     result: {
@@ -117,10 +111,3 @@ export const createImageCache = (services: ApiServices) =>
       });
     },
   });
-
-/** No effect here, but what the vendor refuses is refused. */
-function checkVSwitches(text: string | undefined): void {
-  if ((text ?? '').split(',').length > MAX_VSWITCHES) {
-    throw apiError('InvalidParameter.LengthExceeded', { Param: 'VSwitchId', Limit: MAX_VSWITCHES });
-  }
-}

@@ -3,12 +3,10 @@ import { newId } from '../lib/ids.ts';
 import { apiError, defineAction } from '../rpc/index.ts';
 import type { CacheChange } from '../store/ports.ts';
 import { ACR_REGISTRY_INFO, acrLogins } from './acr-registries.ts';
-import { checkImages, checkName, readLogins, readTags } from './checks.ts';
+import { checkImages, checkName, checkVSwitches, readLogins, readTags } from './checks.ts';
 import {
   CLIENT_TOKEN,
-  COPY_COUNT,
   ELIMINATION_STRATEGY,
-  ELSEWHERE,
   IMAGE_CACHE_SIZE,
   IMAGE_REGISTRY_CREDENTIAL,
   IMAGES,
@@ -16,6 +14,7 @@ import {
   RESOURCE_GROUP_ID,
   RETENTION_DAYS,
   TAGS,
+  WITHOUT_EFFECT,
 } from './common-params.ts';
 import { runOnce } from './run-once.ts';
 import type { ApiServices } from './services.ts';
@@ -51,17 +50,12 @@ export const updateImageCache = (services: ApiServices) =>
       ResourceGroupId: RESOURCE_GROUP_ID,
       EliminationStrategy: ELIMINATION_STRATEGY,
       ClientToken: CLIENT_TOKEN,
-      AutoMatchImageCache: { type: 'boolean', ignored: true, doc: 'Reuse of layers of other caches; always on here.' },
-      Flash: { type: 'boolean', ignored: true, doc: 'Instant cache; every cache is one here.' },
-      StandardCopyCount: COPY_COUNT,
-      FlashCopyCount: COPY_COUNT,
-      SecurityGroupId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
-      VSwitchId: { type: 'string', maxLength: 1024, ignored: true, doc: ELSEWHERE },
-      EipInstanceId: { type: 'string', maxLength: 128, ignored: true, doc: ELSEWHERE },
+      ...WITHOUT_EFFECT,
     },
     async run(params, context) {
       if (params.ImageCacheName !== undefined) checkName(params.ImageCacheName);
       checkImages(params.Image);
+      checkVSwitches(params.VSwitchId);
       const update: CacheUpdate = {
         ...(params.ImageCacheName === undefined ? {} : { name: params.ImageCacheName }),
         ...(params.ImageCacheSize === undefined

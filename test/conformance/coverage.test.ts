@@ -4,19 +4,17 @@ import { test } from 'node:test';
 import { createActions } from '../../src/api/index.ts';
 import type { ParamSpecs, ResultSpecs } from '../../src/rpc/index.ts';
 import { DUMMY_SERVICES } from '../support/dummy-services.ts';
-import { testName } from './row.ts';
+import { GATEWAY, testName } from './row.ts';
 import { ROWS } from './rows/index.ts';
-import { NEWEST_PAGES, OLDEST_PAGE } from './vendor-pages.ts';
+import { vendorErrors } from './rows/vendor-errors.ts';
+import { VENDOR_ERRORS } from './vendor-errors.ts';
+import { VENDOR_PAGES } from './vendor-pages.ts';
 
-/** What holds of every call may be shown by a row of the gateway. */
-const GATEWAY = 'Gateway';
 const actions = [...createActions(DUMMY_SERVICES).values()];
+const tableRows = new Set(vendorErrors.map(testName));
 
 function missing(action: string, kind: 'parameter' | 'field' | 'error', names: readonly string[]): string[] {
-  const own = ROWS.filter(
-    (row) => row.kind === kind && (row.action === action || (kind === 'error' && row.action === GATEWAY)),
-  );
-  const shown = new Set(own.map((row) => row.name));
+  const shown = new Set(ROWS.filter((row) => row.kind === kind && row.action === action).map((row) => row.name));
   return names.filter((name) => !shown.has(name)).map((name) => `${action}: ${kind} ${name}`);
 }
 
@@ -39,23 +37,40 @@ for (const action of actions) {
   });
 }
 
-for (const [label, page] of [
-  ['oldest', OLDEST_PAGE] as const,
-  ...NEWEST_PAGES.map((each) => ['newest', each] as const),
-]) {
-  test(`${page.action}: everything on the ${label} page has a row`, () => {
+for (const { age, action, parameters, fields, errors } of VENDOR_PAGES) {
+  test(`${action}: everything on the ${age} page has a row`, () => {
     const none = [
-      ...missing(page.action, 'parameter', page.parameters),
-      ...missing(
-        page.action,
-        'field',
-        page.fields.filter((name) => !isWrapper(name, page.fields)),
-      ),
-      ...missing(page.action, 'error', page.errors),
+      ...missing(action, 'parameter', parameters),
+      ...missing(action, 'field', fields),
+      ...missing(action, 'error', errors),
     ];
     assert.deepEqual(none, []);
   });
 }
+
+test('every error of the vendor is raised by a row, unless the table says why it never is', () => {
+  const raised = new Set(
+    ROWS.filter((row) => row.kind === 'error' && !tableRows.has(testName(row))).map(
+      ({ action, name }) => `${action}: ${name}`,
+    ),
+  );
+  const expected = Object.entries(VENDOR_ERRORS).flatMap(([action, errors]) =>
+    errors.filter(({ never }) => never === undefined).map(({ code }) => `${action}: ${code}`),
+  );
+  assert.deepEqual(
+    expected.filter((name) => !raised.has(name)),
+    [],
+  );
+});
+
+test('an answer and an error have rows for both formats', () => {
+  for (const action of [...actions.map(({ name }) => name), GATEWAY]) {
+    const formats = new Set(
+      ROWS.filter((row) => row.action === action && row.kind === 'format').map(({ name }) => name),
+    );
+    assert.ok(formats.has('JSON') && formats.has('XML'), action);
+  }
+});
 
 test('no two rows have the same name, and each is of an action that there is', () => {
   const names = ROWS.map(testName);
@@ -66,7 +81,3 @@ test('no two rows have the same name, and each is of an action that there is', (
   const known = new Set([GATEWAY, ...actions.map(({ name }) => name)]);
   assert.deepEqual(ROWS.filter(({ action }) => !known.has(action)).map(testName), []);
 });
-
-function isWrapper(name: string, fields: readonly string[]): boolean {
-  return fields.some((field) => field.startsWith(`${name}.`));
-}

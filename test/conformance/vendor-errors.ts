@@ -133,7 +133,8 @@ const INSTANCE: readonly VendorError[] = [
   },
 ];
 
-const STATES = [ARREARS, DRY_RUN, NOT_ENABLED, SUB_USER, BUSINESS, REAL_NAME];
+/** What the state of an account answers, and a dry run: on every page, the oldest among them. */
+export const ACCOUNT_ERRORS: readonly VendorError[] = [ARREARS, DRY_RUN, NOT_ENABLED, SUB_USER, BUSINESS, REAL_NAME];
 
 const TAGS: readonly VendorError[] = [
   { status: 400, code: 'IncorrectStatus', message: '%s', never: 'tags can be changed in every state' },
@@ -158,7 +159,7 @@ const TOO_MANY_TAGS: VendorError = {
 
 export const VENDOR_ERRORS: Readonly<Record<string, readonly VendorError[]>> = {
   CreateImageCache: [
-    ...STATES,
+    ...ACCOUNT_ERRORS,
     ...INSTANCE,
     {
       status: 400,
@@ -181,7 +182,7 @@ export const VENDOR_ERRORS: Readonly<Record<string, readonly VendorError[]>> = {
     { status: 403, code: 'QuotaExceeded', message: '%s quota exceeded.' },
   ],
   UpdateImageCache: [
-    ...STATES,
+    ...ACCOUNT_ERRORS,
     ...INSTANCE,
     { status: 400, code: 'ImageCache.IncorrectStatus', message: '%s' },
     {
@@ -203,7 +204,7 @@ export const VENDOR_ERRORS: Readonly<Record<string, readonly VendorError[]>> = {
     },
   ],
   DescribeImageCaches: [
-    ...STATES,
+    ...ACCOUNT_ERRORS,
     {
       status: 403,
       code: 'NoPermission',

@@ -1,72 +1,18 @@
 /**
- * What the vendor's pages name, so that nothing of it is forgotten: the oldest form of the page of DescribeImageCaches and the
- * newest pages and SDKs of all operations. Parameters and fields by dot path without numbers, errors by code.
+ * What the vendor's pages name, so that nothing of it is forgotten: the oldest form of the page of DescribeImageCaches, and the
+ * newest pages and SDKs of all operations. Names are dot paths without numbers, errors are codes.
  */
+import { FIELDS } from './field-types.ts';
+import { GATEWAY, type Row } from './row.ts';
+import { ACCOUNT_ERRORS, VENDOR_ERRORS } from './vendor-errors.ts';
+
 export type VendorPage = {
+  readonly age: 'oldest' | 'newest';
   readonly action: string;
   readonly parameters: readonly string[];
   readonly fields: readonly string[];
   readonly errors: readonly string[];
 };
-
-const ACCOUNT_ERRORS = [
-  'Account.Arrearage',
-  'DryRunOperation',
-  'ServiceNotEnabled',
-  'Forbidden.SubUser',
-  'Forbidden.UserBussinessStatus',
-  'Forbidden.UserNotRealNameAuthentication',
-];
-
-const CHANGE_ERRORS = [
-  ...ACCOUNT_ERRORS,
-  'InvalidParameter.CPU.Memory',
-  'IncorrectStatus',
-  'DiskVolume.NotSupport',
-  'RamRole.NotSupport',
-  'ImageCache.IncorrectStatus',
-  'ImageCacheNotSupport',
-  'OperationConflict',
-  'OperationDenied.VswZoneMisMatch',
-  'QuotaExceeded',
-  'Zone.NotOnSale',
-  'Forbidden.RiskControl',
-  'Forbidden.OnlyForInvitedTest',
-  'OperationDenied.SecurityGroupMisMatch',
-  'InvalidVSwitchId.IpNotEnough',
-  'InvalidUser.PassRoleForbidden',
-  'OperationDenied.NoStock',
-  'NoPermission',
-  'SecurityRisk.3DVerification',
-  'CreateServiceLinkedRole.Denied',
-];
-
-const CACHE_FIELDS = [
-  'ContainerGroupId',
-  'CreationTime',
-  'Events',
-  'Events.Count',
-  'Events.FirstTimestamp',
-  'Events.LastTimestamp',
-  'Events.Message',
-  'Events.Name',
-  'Events.Type',
-  'ExpireDateTime',
-  'ImageCacheId',
-  'ImageCacheName',
-  'ImageCacheSize',
-  'Images',
-  'Progress',
-  'RegionId',
-  'ResourceGroupId',
-  'SnapshotId',
-  'Status',
-  'Tags',
-  'Tags.Key',
-  'Tags.Value',
-];
-const LATER_CACHE_FIELDS = ['EliminationStrategy', 'Events.Reason', 'FlashSnapshotId', 'LastMatchedTime'];
-const inCaches = (fields: readonly string[]) => fields.map((field) => `ImageCaches.${field}`);
 
 const CREDENTIAL = ['Server', 'UserName', 'Password'].map((name) => `ImageRegistryCredential.${name}`);
 const ACR = ['InstanceId', 'InstanceName', 'RegionId', 'Domain'].map((name) => `AcrRegistryInfo.${name}`);
@@ -91,102 +37,100 @@ const COMMON_CHANGE = [
   ...ACR,
   ...TAG,
 ];
+const DESCRIBE_OLDEST = [
+  'RegionId',
+  'ImageCacheId',
+  'ImageCacheName',
+  'SnapshotId',
+  'Image',
+  ...TAG,
+  'ResourceGroupId',
+];
 
-export const OLDEST_PAGE: VendorPage = {
-  action: 'DescribeImageCaches',
-  parameters: ['RegionId', 'ImageCacheId', 'ImageCacheName', 'SnapshotId', 'Image', ...TAG, 'ResourceGroupId'],
-  fields: ['ImageCaches', ...inCaches(CACHE_FIELDS)],
-  errors: ACCOUNT_ERRORS,
+const NEWEST_PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  CreateImageCache: [
+    ...COMMON_CHANGE,
+    'ZoneId',
+    'OsType',
+    'PlainHttpRegistry',
+    'InsecureRegistry',
+    'Annotations',
+    'AcrRegistryInfo.ArnService',
+    'AcrRegistryInfo.ArnUser',
+  ],
+  UpdateImageCache: ['ImageCacheId', ...COMMON_CHANGE],
+  DeleteImageCache: ['RegionId', 'ImageCacheId', 'ClientToken'],
+  DescribeImageCaches: [
+    ...DESCRIBE_OLDEST,
+    'MatchImage',
+    'ImageFullMatch',
+    'ImageMatchCountRequest',
+    'Limit',
+    'NextToken',
+  ],
+  TagResources: ['RegionId', 'ResourceType', 'ResourceId', ...TAG],
+  UntagResources: ['RegionId', 'ResourceType', 'ResourceId', 'TagKey', 'All', 'ClientToken'],
+  ListTagResources: ['RegionId', 'ResourceType', 'ResourceId', ...TAG, 'Limit', 'NextToken'],
+  ListUsage: ['RegionId'],
+  DescribeRegions: ['RegionId'],
+  DescribeEndpoints: ['Id', 'ServiceCode', 'Type'],
+  // Common parameters, the headers of V3, and what old clients send with every call.
+  [GATEWAY]: [
+    'Action',
+    'Version',
+    'Format',
+    'AccessKeyId',
+    'SignatureMethod',
+    'SignatureVersion',
+    'SignatureType',
+    'SignatureNonce',
+    'Timestamp',
+    'Signature',
+    'SecurityToken',
+    'SourceIp',
+    'SecureTransport',
+    'OwnerId',
+    'OwnerAccount',
+    'ResourceOwnerId',
+    'ResourceOwnerAccount',
+    'VkClientVersion',
+    'x-acs-action',
+    'x-acs-version',
+    'x-acs-date',
+    'x-acs-signature-nonce',
+    'x-acs-content-sha256',
+    'x-acs-security-token',
+    'Authorization',
+    'Accept',
+  ],
 };
 
-export const NEWEST_PAGES: readonly VendorPage[] = [
-  {
-    action: 'CreateImageCache',
-    parameters: [
-      ...COMMON_CHANGE,
-      'ZoneId',
-      'OsType',
-      'PlainHttpRegistry',
-      'InsecureRegistry',
-      'AcrRegistryInfo.ArnService',
-      'AcrRegistryInfo.ArnUser',
-    ],
-    fields: ['ImageCacheId', 'ContainerGroupId'],
-    errors: [...CHANGE_ERRORS, 'EipAddressPoolIpNotEnough'],
-  },
-  {
-    action: 'UpdateImageCache',
-    parameters: ['ImageCacheId', ...COMMON_CHANGE],
-    fields: [],
-    errors: [...CHANGE_ERRORS, 'NoNeedUpdate'],
-  },
-  { action: 'DeleteImageCache', parameters: ['RegionId', 'ImageCacheId', 'ClientToken'], fields: [], errors: [] },
-  {
-    action: 'DescribeImageCaches',
-    parameters: [
-      ...OLDEST_PAGE.parameters,
-      'MatchImage',
-      'ImageFullMatch',
-      'ImageMatchCountRequest',
-      'Limit',
-      'NextToken',
-    ],
-    fields: [...OLDEST_PAGE.fields, ...inCaches(LATER_CACHE_FIELDS), 'NextToken', 'TotalCount'],
-    errors: [...ACCOUNT_ERRORS, 'NoPermission'],
-  },
-  {
-    action: 'TagResources',
-    parameters: ['RegionId', 'ResourceType', 'ResourceId', ...TAG],
-    fields: [],
-    errors: ['IncorrectStatus', 'OperationConflict', 'NoPermission.Tag', 'NumberExceed.Tags'],
-  },
-  {
-    action: 'UntagResources',
-    parameters: ['RegionId', 'ResourceType', 'ResourceId', 'TagKey', 'All', 'ClientToken'],
-    fields: [],
-    errors: ['IncorrectStatus', 'OperationConflict', 'NoPermission.Tag', 'NumberExceed.Tags'],
-  },
-  {
-    action: 'ListTagResources',
-    parameters: ['RegionId', 'ResourceType', 'ResourceId', ...TAG, 'Limit', 'NextToken'],
-    fields: [
-      'NextToken',
-      ...['ResourceType', 'ResourceId', 'TagKey', 'TagValue'].map((name) => `TagResources.${name}`),
-    ],
-    errors: ['NoPermission.Tag', 'NumberExceed.Tags'],
-  },
-  {
-    action: 'ListUsage',
-    parameters: ['RegionId'],
-    fields: [
-      'MaxImageCacheCount',
-      'UsedImageCacheCount',
-      'MaxAutoImageCacheCount',
-      'UsedAutoImageCacheCount',
-      'MaxDataCacheCount',
-      'UsedDataCacheCount',
-      'MaxCpu',
-      'UsedCpu',
-    ].map((name) => `Attributes.${name}`),
-    errors: [],
-  },
-  {
-    action: 'DescribeRegions',
-    parameters: ['RegionId'],
-    fields: ['RegionId', 'RegionEndpoint', 'Zones', 'RecommendZones', 'UnavailableZones'].map(
-      (name) => `Regions.${name}`,
-    ),
-    errors: [],
-  },
-  {
-    action: 'DescribeEndpoints',
-    parameters: ['Id', 'ServiceCode', 'Type'],
-    fields: [
-      'Success',
-      ...['Endpoint', 'Id', 'Namespace', 'SerivceCode', 'Type', 'Protocols.Protocols'].map(
-        (name) => `Endpoints.Endpoint.${name}`,
-      ),
-    ],
-    errors: [],
-  },
+export const OLDEST_PAGE: VendorPage = {
+  age: 'oldest',
+  action: 'DescribeImageCaches',
+  parameters: DESCRIBE_OLDEST,
+  fields: FIELDS.DescribeImageCaches?.oldest ?? [],
+  errors: ACCOUNT_ERRORS.map(({ code }) => code),
+};
+
+export const VENDOR_PAGES: readonly VendorPage[] = [
+  OLDEST_PAGE,
+  ...Object.entries(NEWEST_PARAMETERS).map(
+    ([action, parameters]): VendorPage => ({
+      age: 'newest',
+      action,
+      parameters,
+      fields: Object.keys(FIELDS[action]?.newest ?? {}),
+      errors: (VENDOR_ERRORS[action] ?? []).map(({ code }) => code),
+    }),
+  ),
 ];
+
+/** On which of the vendor's pages a point stands; on none of them what is only ours. */
+export function pagesOf({ action, kind, name }: Pick<Row, 'action' | 'kind' | 'name'>): VendorPage['age'][] {
+  const lists = { parameter: 'parameters', field: 'fields', error: 'errors' } as const;
+  if (kind !== 'parameter' && kind !== 'field' && kind !== 'error') return [];
+  return VENDOR_PAGES.filter((page) => page.action === action && page[lists[kind]].includes(name)).map(
+    ({ age }) => age,
+  );
+}

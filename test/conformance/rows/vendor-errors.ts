@@ -21,9 +21,11 @@ function assertInTable({ code, status, message }: VendorError): void {
 
 /** Every error of the vendor's tables: that we have it word for word, and why it does not come up where it does not. */
 export const vendorErrors: readonly Row[] = Object.entries(VENDOR_ERRORS).flatMap(([action, errors]) =>
-  errors.map((error) => {
-    const reason = error.never === undefined ? '' : `; never raised: ${error.never}`;
-    const title = `${error.status}, “${error.message}”${reason}`;
-    return rowsOf(action)('error', error.code, title, async () => assertInTable(error));
-  }),
+  errors.map((error) => rowsOf(action)('error', error.code, titleOf(error, errors), async () => assertInTable(error))),
 );
+
+function titleOf({ code, message, never }: VendorError, errors: readonly VendorError[]): string {
+  if (never !== undefined) return `never raised: ${never}`;
+  const isOne = errors.filter((error) => error.code === code).length === 1;
+  return isOne ? 'has the vendor’s status and text' : `has the vendor’s status and text: “${message}”`;
+}

@@ -14,6 +14,7 @@ import { gatewayFormats } from './gateway-formats.ts';
 import { gatewayMessages } from './gateway-messages.ts';
 import { gatewayOrder } from './gateway-order.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
+import { gatewaySignatures } from './gateway-signatures.ts';
 import { listUsage } from './list-usage.ts';
 import { registries } from './registries.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
@@ -22,6 +23,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...gatewaySignatures,
   ...gatewayAccounts,
   ...gatewayMessages,
   ...describeImageCaches,

@@ -3,23 +3,26 @@
  * fails when a document is not what it would write.
  */
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createActions } from '../src/api/index.ts';
-import { type Action, ECI_VERSION, ERRORS, type ParamSpecs, type ResultSpecs } from '../src/rpc/index.ts';
-import type { Row } from '../test/conformance/row.ts';
+import { type Action, ECI_VERSION, ERRORS, type ResultSpecs } from '../src/rpc/index.ts';
+import { FIELDS } from '../test/conformance/field-types.ts';
+import { GATEWAY } from '../test/conformance/row.ts';
 import { DUMMY_SERVICES } from '../test/support/dummy-services.ts';
+import { cell, linkTo, readRows, table } from './api-docs/rows.ts';
+import { codeOf, tablesOf } from './api-docs/tables.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const DOCS = join(ROOT, 'docs/api');
-const ROWS_FOLDER = 'test/conformance/rows';
-const GATEWAY = 'Gateway';
-/** Types as a reader of the wire sees them; the rest are called as in the specs. */
-const PARAM_TYPES: Readonly<Record<string, string>> = { strings: 'string', objects: 'object' };
-const FIELD_TYPES: Readonly<Record<string, string>> = { strings: 'list of strings', objects: 'list of objects' };
+const NOTE =
+  '<!-- Written by scripts/generate-api-docs.ts; change the specs in src/api or the rows in test/conformance instead. -->';
+const REQUEST_ID = {
+  type: 'string',
+  doc: 'Id of the request.',
+  example: '39FC2E43-3DD7-4CEF-9EF4-E4AD6E635301',
+} as const;
 
-type FiledRow = Row & { readonly file: string };
-
-const rows = await readRows();
+const rows = await readRows(ROOT);
 const actions = [...createActions(DUMMY_SERVICES).values()];
 const documents = new Map([
   ['README.md', overview()],
@@ -29,53 +32,53 @@ const documents = new Map([
 if (process.argv.includes('--check')) check();
 else write();
 
-async function readRows(): Promise<FiledRow[]> {
-  const files = globSync('*.ts', { cwd: join(ROOT, ROWS_FOLDER) }).filter((file) => file !== 'index.ts');
-  const found: FiledRow[] = [];
-  for (const file of files.toSorted((a, b) => a.localeCompare(b))) {
-    const module: Readonly<Record<string, unknown>> = await import(join(ROOT, ROWS_FOLDER, file));
-    for (const list of Object.values(module)) {
-      if (Array.isArray(list)) found.push(...list.filter(isRow).map((row) => ({ ...row, file })));
-    }
-  }
-  return found;
-}
-
-function isRow(value: unknown): value is Row {
-  return typeof value === 'object' && value !== null && 'action' in value && 'title' in value && 'run' in value;
-}
-
 function overview(): string {
-  const list = actions.map(({ name, summary }) => `| [${name}](${name}.md) | ${cell(summary)} |`);
+  const gateway = tablesOf(GATEWAY, rows);
   return page(
     'API',
     `The image-cache API of Elastic Container Instance, version ${ECI_VERSION}, RPC style: \`GET\` or \`POST\` on \`/\`, parameters in the
 query, in a form, or in both. Every line below and in the pages of the operations is shown by a test of the conformance
-suite (\`npm run test:conformance\`), to which it links. Where the vendor's pages are silent,
-[decisions](../decisions/api.md) says what was chosen. [All errors](errors.md).`,
-    ['| operation | |', '| --- | --- |', ...list].join('\n'),
-    ...(rows.some(({ action }) => action === GATEWAY)
-      ? ['## What holds of every call', table('error'), table('format')]
-      : []),
+suite (\`npm run test:conformance\`), to which it links: the text of a link is the last part of the test's name. Where the
+vendor's pages are silent, [decisions](../decisions/api.md) says what was chosen. [All errors](errors.md).`,
+    table(
+      ['operation', ''],
+      actions.map(({ name, summary }) => [`[${name}](${name}.md)`, cell(summary)]),
+    ),
+    'The column _vendor’s pages_ says where a point stands: on the `oldest` page that there is (of DescribeImageCaches, about 2021), on the `newest` page of the operation, or, when it is empty, on none.',
+    '## What holds of every call',
+    '### Parameters and headers',
+    gateway.byName('parameter'),
+    '### Order of checks',
+    'Of several things that are wrong with a call the first of these is reported:',
+    rows
+      .filter((row) => row.action === GATEWAY && row.kind === 'order')
+      .map((row) => `1. ${linkTo(row)}`)
+      .join('\n'),
+    '### Errors',
+    gateway.errors([]),
+    'The fields of an error:',
+    gateway.fields({ RequestId: REQUEST_ID, ...errorFields() }),
+    '### Formats',
+    gateway.byName('format'),
   );
 }
 
-/** Rows of the gateway, one a line. */
-function table(kind: Row['kind']): string {
-  const own = rows.filter((row) => row.action === GATEWAY && row.kind === kind);
-  const head = kind === 'error' ? ['| error | when |', '| --- | --- |'] : ['| format | what holds |', '| --- | --- |'];
-  return [...head, ...own.map((row) => `| \`${row.name}\` | ${link(row)} |`)].join('\n');
+/** No spec has the fields of an error: they are those that the suite knows. */
+function errorFields(): ResultSpecs {
+  const names = Object.keys(FIELDS[GATEWAY]?.newest ?? {}).filter((name) => name !== 'RequestId');
+  return Object.fromEntries(names.map((name) => [name, { type: 'string', doc: '' }]));
 }
 
 function errorList(): string {
-  const lines = Object.entries(ERRORS).map(([key, [status, message]]) => {
-    const [code = key] = key.split(':');
-    return `| \`${code}\` | ${status} | ${cell(message)} |`;
-  });
+  const lines = Object.entries(ERRORS).map(([key, [status, message]]) => [
+    `\`${codeOf(key)}\``,
+    String(status),
+    cell(message),
+  ]);
   return page(
     'Errors',
-    'Every error this API can answer, and some that only the vendor raises. `{Name}` is filled in when it is raised.',
-    ['| code | status | message |', '| --- | --- | --- |', ...lines].join('\n'),
+    'Every error this API can answer, and some that only the vendor raises; the pages of the operations say which and why. `{Name}` is filled in when it is raised.',
+    table(['code', 'status', 'message'], lines),
   );
 }
 
@@ -90,88 +93,28 @@ function describeAction(action: Action): string {
     result = {},
     errors = [],
   } = action;
-  const facts = [
-    `- Version: \`${version}\``,
-    ramAction
-      ? `- RAM: \`${ramAction}\` on \`acs:eci:{region}:{account}:${ramResource}\``
-      : '- RAM: no policy governs it',
-  ];
-  const other = rows.filter((row) => row.action === name && row.kind === 'format');
-  const named = new Set(errors.map((key) => key.split(':')[0] ?? key));
-  const tested = rows.filter((row) => row.action === name && row.kind === 'error');
-  const codes = [...new Set([...named, ...tested.map((row) => row.name)])];
+  const tables = tablesOf(name, rows);
+  const rights = ramAction
+    ? `- RAM: \`${ramAction}\` on \`acs:eci:{region}:{account}:${ramResource}\``
+    : '- RAM: no policy governs it';
   return page(
     name,
     summary,
-    facts.join('\n'),
+    `- Version: \`${version}\`\n${rights}`,
     '## Parameters',
-    ['| name | type | limits | | tests |', '| --- | --- | --- | --- | --- |', ...paramLines(name, params, '')].join(
-      '\n',
-    ),
+    tables.parameters(params),
     '## Answer',
-    [
-      '| field | type | | tests |',
-      '| --- | --- | --- | --- |',
-      '| `RequestId` | string | Id of the request. | |',
-      ...fieldLines(name, result, ''),
-    ].join('\n'),
+    tables.fields({ RequestId: REQUEST_ID, ...result }),
     '## Errors',
-    `Beside those [of every call](README.md):`,
-    [
-      '| code | tests |',
-      '| --- | --- |',
-      ...codes.map((code) => `| \`${code}\` | ${links(name, 'error', code)} |`),
-    ].join('\n'),
-    ...(other.length > 0 ? ['## Formats', other.map((row) => `- ${row.name}: ${link(row)}`).join('\n')] : []),
+    'Beside those [of every call](README.md#errors):',
+    tables.errors(errors),
+    '## Formats',
+    tables.byName('format'),
   );
 }
 
-function paramLines(action: string, specs: ParamSpecs, prefix: string): string[] {
-  return Object.entries(specs).flatMap(([key, spec]) => {
-    if (spec.hidden) return [];
-    const path = `${prefix}${key}`;
-    const shown = spec.type === 'strings' || spec.type === 'objects' ? `${path}.N` : path;
-    const limits: string[] = [];
-    if (spec.required) limits.push('required');
-    if (spec.type === 'integer') limits.push(`${spec.min ?? ''}–${spec.max ?? ''}`);
-    if ('maxItems' in spec) limits.push(`up to ${spec.maxItems}`);
-    if ('maxLength' in spec && spec.maxLength !== undefined) limits.push(`up to ${spec.maxLength} characters`);
-    if ('values' in spec && spec.values) limits.push(spec.values.map((value) => `\`${value}\``).join(', '));
-    if ('default' in spec && spec.default !== undefined) limits.push(`default \`${spec.default}\``);
-    if (spec.ignored) limits.push('no effect');
-    const type = PARAM_TYPES[spec.type] ?? spec.type;
-    const doc = spec.example === undefined ? spec.doc : `${spec.doc} Example: \`${spec.example}\`.`;
-    const plain = path.replaceAll('.N', '');
-    const line = `| \`${shown}\` | ${type} | ${limits.join('; ')} | ${cell(doc)} | ${links(action, 'parameter', plain)} |`;
-    return [line, ...(spec.type === 'objects' ? paramLines(action, spec.fields, `${path}.N.`) : [])];
-  });
-}
-
-function fieldLines(action: string, specs: ResultSpecs, prefix: string): string[] {
-  return Object.entries(specs).flatMap(([key, spec]) => {
-    const path = `${prefix}${key}`;
-    const type = FIELD_TYPES[spec.type] ?? spec.type;
-    const doc = `${spec.doc}${spec.optional ? ' May be absent.' : ''}`;
-    const line = `| \`${path}\` | ${type} | ${cell(doc)} | ${links(action, 'field', path)} |`;
-    return [line, ...('fields' in spec ? fieldLines(action, spec.fields, `${path}.`) : [])];
-  });
-}
-
-function links(action: string, kind: Row['kind'], name: string): string {
-  const own = rows.filter((row) => row.action === action && row.kind === kind && row.name === name);
-  return own.map(link).join('; ');
-}
-
-function link(row: FiledRow): string {
-  return `[${cell(row.title)}](../../${ROWS_FOLDER}/${basename(row.file)})`;
-}
-
-function cell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ');
-}
-
 function page(title: string, ...parts: readonly string[]): string {
-  return `${[`# ${title}`, '<!-- Written by scripts/generate-api-docs.ts; change the specs in src/api or the rows in test/conformance instead. -->', ...parts].join('\n\n')}\n`;
+  return `${[`# ${title}`, NOTE, ...parts].join('\n\n')}\n`;
 }
 
 function check(): void {

@@ -1,5 +1,6 @@
 import type { Row } from '../row.ts';
 import { accountErrors } from './account-errors.ts';
+import { clientTokens } from './client-tokens.ts';
 import { createParameters, createResults } from './create-image-cache.ts';
 import { deleteImageCache } from './delete-image-cache.ts';
 import { describeEndpoints } from './describe-endpoints.ts';
@@ -15,6 +16,7 @@ import { gatewayMessages } from './gateway-messages.ts';
 import { gatewayOrder } from './gateway-order.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
 import { gatewaySignatures } from './gateway-signatures.ts';
+import { limits } from './limits.ts';
 import { listUsage } from './list-usage.ts';
 import { registries } from './registries.ts';
 import { listTagResources, tagResources, untagResources } from './tag-operations.ts';
@@ -23,9 +25,6 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
-  ...gatewaySignatures,
-  ...gatewayAccounts,
-  ...gatewayMessages,
   ...describeImageCaches,
   ...describeFields,
   ...describeMatching,
@@ -33,7 +32,9 @@ export const ROWS: readonly Row[] = [
   ...createResults,
   ...updateParameters,
   ...updateErrors,
+  ...limits,
   ...registries,
+  ...clientTokens,
   ...deleteImageCache,
   ...tagResources,
   ...untagResources,
@@ -41,6 +42,9 @@ export const ROWS: readonly Row[] = [
   ...listUsage,
   ...describeRegions,
   ...describeEndpoints,
+  ...gatewayMessages,
+  ...gatewaySignatures,
+  ...gatewayAccounts,
   ...gatewayParameters,
   ...gatewayErrors,
   ...gatewayOrder,

@@ -4,6 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { Client, type Params, type Wire } from './client.ts';
 
+/** More than the service takes. */
+const MAX_HEADER_BYTES = 1024 * 1024;
+
 /** A signed request that was not sent yet. */
 export type SignedRequest = {
   readonly method: string;
@@ -21,7 +24,7 @@ export async function signedRequest(
   wire: Wire = {},
 ): Promise<SignedRequest> {
   const taken = Promise.withResolvers<SignedRequest>();
-  const server = createServer((incoming, response) => {
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (incoming, response) => {
     const { method = '', url = '', headers } = incoming;
     const { host: _, connection: __, 'content-length': ___, 'transfer-encoding': ____, ...others } = headers;
     const kept = Object.entries(others).map(([name, value]): [string, string] => [name, String(value)]);
@@ -37,8 +40,11 @@ export async function signedRequest(
   const { accountId, key, image } = client;
   const elsewhere = new Client({ endpoint: `127.0.0.1:${port}`, accountId, key, image });
   const system = wire.scheme === 'V3' ? { host: null, ...wire.system } : { ...wire.system };
-  await elsewhere.call(action, params, { ...wire, system });
-  server.closeAllConnections();
-  server.close();
+  try {
+    await elsewhere.call(action, params, { ...wire, system });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
   return taken.promise;
 }

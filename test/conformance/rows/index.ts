@@ -16,6 +16,7 @@ import { gatewayMessages } from './gateway-messages.ts';
 import { gatewayOrder } from './gateway-order.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
 import { gatewaySignatures } from './gateway-signatures.ts';
+import { gatewayWire } from './gateway-wire.ts';
 import { limits } from './limits.ts';
 import { listUsage } from './list-usage.ts';
 import { registries } from './registries.ts';
@@ -25,6 +26,7 @@ import { vendorErrors } from './vendor-errors.ts';
 
 /** Every row of the suite, by action. */
 export const ROWS: readonly Row[] = [
+  ...gatewayWire,
   ...describeImageCaches,
   ...describeFields,
   ...describeMatching,

@@ -18,7 +18,7 @@ import { cacheFolder } from '../test/support/cache-folder.ts';
 import { type ChildServer, startChildServer } from '../test/support/child-server.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { ACCESS_KEY, REGION_ID } from '../test/support/larder-server.ts';
-import { processPeakBytes } from './process-cpu.ts';
+import { processOwnBytes, processPeakBytes } from './process-cpu.ts';
 import { listBlobsRequests, startAzurite } from './support/azurite.ts';
 import { type Catalog, fillCaches } from './support/fill-caches.ts';
 import { pick, randomNumbers } from './support/random.ts';
@@ -49,7 +49,9 @@ const { values: options } = parseArgs({
 const [cacheCount, calls, connections] = [Number(options.caches), Number(options.calls), Number(options.connections)];
 
 type Query = Readonly<Record<string, string>>;
-type Row = Load & { readonly name: string; readonly connections: number; readonly peakMib: number };
+type Row = Load & { readonly name: string; readonly connections: number; readonly memory: Memory };
+/** `peakMib` counts what is mapped of the database's file, which the system takes back at need; `ownMib` does not. */
+type Memory = { readonly peakMib: number; readonly ownMib: number };
 
 await mkdir(cacheFolder(), { recursive: true });
 const work = await mkdtemp(join(cacheFolder(), 'bench-api-'));
@@ -148,7 +150,7 @@ async function measureCalls(server: ChildServer, port: number, queries: Record<'
     const requests = { kind: 'signed', scheme, calls: asked, ...ACCESS_KEY } as const;
     const job = { port, connections: at.connections, calls: at.calls, warmUpCalls: Math.ceil(at.calls / 5), requests };
     const load = await runLoad(job, server.pid);
-    rows.push({ name: `${name}, ${scheme}`, connections: at.connections, peakMib: peakMib(server.pid), ...load });
+    rows.push({ name: `${name}, ${scheme}`, connections: at.connections, memory: memoryOf(server.pid), ...load });
     console.error(`${name}, ${scheme}: ${load.callsPerSecond.toFixed(0)} calls/s, p99 ${load.p99Ms.toFixed(2)} ms`);
   };
   const asked = options.only.split(',');
@@ -175,14 +177,15 @@ async function measureAzurite(): Promise<Row> {
       requests: { kind: 'ready', texts },
     } as const;
     const load = await runLoad(job, azurite.pid);
-    return { name: PEER, connections, peakMib: peakMib(azurite.pid), ...load };
+    return { name: PEER, connections, memory: memoryOf(azurite.pid), ...load };
   } finally {
     await azurite.stop();
   }
 }
 
-function peakMib(pid: number): number {
-  return Math.round(processPeakBytes(pid) / 2 ** 20);
+function memoryOf(pid: number): Memory {
+  const mib = (bytes: number) => Math.round(bytes / 2 ** 20);
+  return { peakMib: mib(processPeakBytes(pid)), ownMib: mib(processOwnBytes(pid)) };
 }
 
 function report(rows: readonly Row[]): void {
@@ -198,9 +201,9 @@ function report(rows: readonly Row[]): void {
   }
   console.log(`${cacheCount.toLocaleString('en')} caches of 20 images; ${machine}; server on one core`);
   console.log(
-    '| | connections | calls/s | p50 ms | p99 ms | CPU ms a call | bytes an answer | peak MiB | to Azurite |',
+    '| | connections | calls/s | p50 ms | p99 ms | CPU ms a call | bytes an answer | peak MiB | own MiB | to Azurite |',
   );
-  console.log('|---|---|---|---|---|---|---|---|---|');
+  console.log('|---|---|---|---|---|---|---|---|---|---|');
   for (const row of rows) {
     const ratio = peer ? `${(row.callsPerSecond / peer.callsPerSecond).toFixed(1)}×` : '';
     const numbers = [
@@ -208,7 +211,8 @@ function report(rows: readonly Row[]): void {
       row.p99Ms.toFixed(2),
       row.cpuMsPerCall.toFixed(3),
       row.bytesPerAnswer,
-      row.peakMib,
+      row.memory.peakMib,
+      row.memory.ownMib,
     ];
     console.log(
       `| ${row.name} | ${row.connections} | ${row.callsPerSecond.toFixed(0)} | ${numbers.join(' | ')} | ${ratio} |`,

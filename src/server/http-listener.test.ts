@@ -139,6 +139,12 @@ test('an answer has the headers of the vendor', async () => {
   assert.equal(headers.has('server'), false);
 });
 
+test('an answer with other characters than ASCII arrives whole', async () => {
+  const answer = await send(post('é=1&é=2'));
+  assert.match(answer?.body ?? '', /<Message>The specified parameter é is invalid.*<\/Error>$/);
+  assert.equal(answer?.headers.get('content-length'), String(Buffer.byteLength(answer?.body ?? '')));
+});
+
 test('Content-MD5 is checked when it is sent', async () => {
   const md5 = (text: string) => createHash('md5').update(text).digest('base64');
   const body = signed();

@@ -24,12 +24,14 @@ export function createRpcRoute(rpc: RpcHandler, stopping: AbortSignal): RequestL
       if (!response.writableFinished) call.abort();
     });
     const { status, headers, body } = await rpc(await readRpcRequest(request), call.signal);
+    const bytes = Buffer.byteLength(body);
     response.writeHead(status, {
       ...headers,
-      'content-length': Buffer.byteLength(body),
+      'content-length': bytes,
       ...(stopping.aborted ? { connection: 'close' } : {}),
     });
-    response.end(body);
+    // Text that is ASCII only is written faster as Latin-1; it is the same bytes.
+    response.end(body, bytes === body.length ? 'latin1' : 'utf8');
   }
 
   return (request, response) => {

@@ -1,0 +1,263 @@
+/**
+ * What the vendor's unmodified npm clients make of refusals: for every family the error with the class, the fields and the
+ * words that it has from the vendor. And what each does beside the plain calls: temporary keys, the older signature.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import eci from '@alicloud/eci20180808';
+import { Config } from '@alicloud/openapi-client';
+import core from '@alicloud/openapi-core';
+import RpcClient from '@alicloud/pop-core';
+import { Config as RpcConfig } from '@alicloud/rpc-client';
+import { RuntimeOptions } from '@darabonba/typescript';
+import eciV1 from 'eci20180808-v1';
+import type { Client, Key } from '../conformance/client.ts';
+import { type Live, startLive } from '../conformance/live.ts';
+
+const REGION_ID = 'cn-hangzhou';
+const UUID = /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/;
+
+/** Two calls that can be refused, whatever the client. */
+type Calls = {
+  /** How many caches have this name. */
+  count(imageCacheName: string): Promise<number>;
+  delete(imageCacheId: string): Promise<void>;
+};
+type Refusal = { status: number; code: string; message: string; hasDetail?: true };
+type Thrown = Error & {
+  readonly code?: unknown;
+  readonly statusCode?: unknown;
+  readonly requestId?: unknown;
+  readonly accessDeniedDetail?: Readonly<Record<string, unknown>>;
+  readonly data?: { readonly [name: string]: unknown; readonly RequestId?: string };
+};
+type Family = {
+  connect(endpoint: string, key: Key): Calls;
+  /** Checks what is the client's own in an error. */
+  check(error: Thrown, refusal: Refusal): void;
+};
+
+const FAMILIES: Readonly<Record<string, Family>> = {
+  '@alicloud/eci20180808 2.0.3': { connect: connectEci, check: checkTea },
+  '@alicloud/eci20180808 2.0.3, older signature': {
+    connect: (endpoint, key) => connectEci(endpoint, key, 'v2'),
+    check: checkTea,
+  },
+  '@alicloud/eci20180808 1.3.1': { connect: connectEciV1, check: checkTeaV1 },
+  '@alicloud/openapi-core 1.0.8': { connect: connectCore, check: checkCore },
+  '@alicloud/openapi-core 1.0.8, older signature': {
+    connect: (endpoint, key) => connectCore(endpoint, key, 'v2'),
+    check: checkCore,
+  },
+  '@alicloud/pop-core 1.8.0, GET': {
+    connect: (endpoint, key) => connectPopCore(endpoint, key, 'GET'),
+    check: checkPopCore,
+  },
+  '@alicloud/pop-core 1.8.0, POST': {
+    connect: (endpoint, key) => connectPopCore(endpoint, key, 'POST'),
+    check: checkPopCore,
+  },
+};
+
+describe('the vendor’s npm clients and refusals', () => {
+  let live: Live & { stop(): Promise<void> };
+  let client: Client;
+  before(async () => {
+    live = await startLive();
+    client = await live.newClient();
+  });
+  after(() => live?.stop());
+
+  for (const [name, { connect, check }] of Object.entries(FAMILIES)) {
+    const refused = (call: Promise<unknown>, refusal: Refusal) =>
+      assert.rejects(call, (error: Thrown) => {
+        checkData(error, refusal);
+        check(error, refusal);
+        return true;
+      });
+
+    test(`${name}: 400, a parameter that is too long`, async () => {
+      const message = 'The length of parameter ImageCacheName exceeded limit: 1024.';
+      await refused(connect(live.endpoint, client.key).count('x'.repeat(1025)), {
+        status: 400,
+        code: 'InvalidParameter.LengthExceeded',
+        message,
+      });
+    });
+
+    test(`${name}: 404, an image cache that is not there`, async () => {
+      await refused(connect(live.endpoint, client.key).delete('imc-unknown'), {
+        status: 404,
+        code: 'InvalidParameter.NotFound',
+        message: 'The specified ImageCacheId imc-unknown does not exist.',
+      });
+    });
+
+    test(`${name}: 404, a key that is not there`, async () => {
+      await refused(connect(live.endpoint, { id: 'unknown', secret: 'x' }).count('x'), {
+        status: 404,
+        code: 'InvalidAccessKeyId.NotFound',
+        message: 'Specified access key is not found.',
+      });
+    });
+
+    test(`${name}: 403, no permission, with the reason in full`, async () => {
+      const user = await live.newUser(client, `powerless-${Object.keys(FAMILIES).indexOf(name)}`);
+      const resource = `acs:eci:${REGION_ID}:${client.accountId}:imagecache/*`;
+      await refused(connect(live.endpoint, user.key).count('x'), {
+        status: 403,
+        code: 'NoPermission',
+        message: `You are not authorized to do this action. Resource: ${resource} Action: eci:DescribeImageCaches`,
+        hasDetail: true,
+      });
+    });
+
+    test(`${name}: 400, an account in arrears`, async () => {
+      const poor = await live.newClient();
+      await live.admin.store.accounts.changeStates(poor.accountId, { set: ['arrears'] });
+      await refused(connect(live.endpoint, poor.key).count('x'), {
+        status: 400,
+        code: 'Account.Arrearage',
+        message: 'Your account has an outstanding payment.',
+      });
+    });
+
+    test(`${name}: a temporary key works with its token, and not without`, async () => {
+      const key = await live.newTemporaryKey(client);
+      assert.equal(await connect(live.endpoint, key).count('none'), 0);
+      await refused(connect(live.endpoint, { id: key.id, secret: key.secret }).count('x'), {
+        status: 400,
+        code: 'MissingSecurityToken',
+        message: 'SecurityToken is mandatory for this action.',
+      });
+    });
+  }
+});
+
+/** The answer itself, which every client keeps. */
+function checkData({ data }: Thrown, { code, message, hasDetail }: Refusal): void {
+  assert.ok(data);
+  assert.equal(data.Code, code);
+  assert.equal(data.Message, message);
+  assert.match(data.RequestId ?? '', UUID);
+  assert.match(String(data.Recommend), /^https:\/\/api\.aliyun\.com\/troubleshoot\?q=/);
+  assert.equal(data.AccessDeniedDetail !== undefined, hasDetail === true);
+}
+
+function checkTea(error: Thrown, { status, code, message, hasDetail }: Refusal): void {
+  assert.equal(error.name, 'Error');
+  assert.equal(error.code, code);
+  assert.equal(error.statusCode, status);
+  assert.equal(error.message, `${code}: code: ${status}, ${message} request id: ${error.data?.RequestId ?? 'none'}`);
+  checkDetail(error.accessDeniedDetail, hasDetail);
+}
+
+function checkTeaV1(error: Thrown, { status, code, message }: Refusal): void {
+  assert.equal(error.name, 'Error');
+  // Version 1.3.1 appends `Error` to every code.
+  assert.equal(error.code, `${code}Error`);
+  assert.equal(
+    error.message,
+    `${code}Error: code: ${status}, ${message} requestid: ${error.data?.RequestId ?? 'none'}`,
+  );
+}
+
+function checkCore(error: Thrown, { status, code, message, hasDetail }: Refusal): void {
+  assert.equal(error.constructor.name, 'ClientError');
+  assert.equal(error.name, 'ClientError');
+  assert.equal(error.code, code);
+  assert.equal(error.statusCode, status);
+  assert.equal(error.requestId, error.data?.RequestId);
+  assert.equal(error.message, `${code}: code: ${status}, ${message} request id: ${error.data?.RequestId ?? 'none'}`);
+  checkDetail(error.accessDeniedDetail, hasDetail);
+}
+
+function checkPopCore(error: Thrown, { code, message }: Refusal): void {
+  assert.equal(error.name, `${code}Error`);
+  assert.equal(error.code, code);
+  assert.ok(error.message.startsWith(`${message}, URL: http://`), error.message);
+}
+
+function checkDetail(detail: Thrown['accessDeniedDetail'], isThere = false): void {
+  // The newest core has null for what is not there.
+  if (!isThere) assert.equal(detail ?? undefined, undefined);
+  else assert.equal(detail?.AuthAction, 'eci:DescribeImageCaches');
+}
+
+function credentials({ id, secret, token }: Key) {
+  return {
+    accessKeyId: id,
+    accessKeySecret: secret,
+    ...(token === undefined ? {} : { securityToken: token, type: 'sts' }),
+  };
+}
+
+function connectEci(endpoint: string, key: Key, signatureAlgorithm?: 'v2'): Calls {
+  const signature = signatureAlgorithm === undefined ? {} : { signatureAlgorithm };
+  const config = { ...credentials(key), ...signature, endpoint, protocol: 'HTTP', regionId: REGION_ID };
+  const client = new eci.default(new Config(config));
+  return {
+    async count(imageCacheName) {
+      const request = new eci.DescribeImageCachesRequest({ regionId: REGION_ID, imageCacheName });
+      return (await client.describeImageCaches(request)).body.totalCount ?? Number.NaN;
+    },
+    async delete(imageCacheId) {
+      await client.deleteImageCache(new eci.DeleteImageCacheRequest({ regionId: REGION_ID, imageCacheId }));
+    },
+  };
+}
+
+function connectEciV1(endpoint: string, key: Key): Calls {
+  const config = { ...credentials(key), endpoint, protocol: 'HTTP', regionId: REGION_ID };
+  const client = new eciV1.default(new RpcConfig(config));
+  return {
+    async count(imageCacheName) {
+      const request = new eciV1.DescribeImageCachesRequest({ regionId: REGION_ID, imageCacheName });
+      return (await client.describeImageCaches(request)).imageCaches?.length ?? Number.NaN;
+    },
+    async delete(imageCacheId) {
+      await client.deleteImageCache(new eciV1.DeleteImageCacheRequest({ regionId: REGION_ID, imageCacheId }));
+    },
+  };
+}
+
+function connectCore(endpoint: string, key: Key, signatureAlgorithm?: 'v2'): Calls {
+  const { default: CoreClient, $OpenApiUtil: util } = core;
+  const signature = signatureAlgorithm === undefined ? {} : { signatureAlgorithm };
+  const config = { ...credentials(key), ...signature, endpoint, protocol: 'HTTP', regionId: REGION_ID };
+  const client = new CoreClient(new util.Config(config));
+  return plainCalls(async (action, query) => {
+    const params = new util.Params({
+      action,
+      version: '2018-08-08',
+      protocol: 'HTTP',
+      pathname: '/',
+      method: 'POST',
+      authType: 'AK',
+      style: 'RPC',
+      reqBodyType: 'formData',
+      bodyType: 'json',
+    });
+    return (await client.callApi(params, new util.OpenApiRequest({ query }), new RuntimeOptions({}))).body;
+  });
+}
+
+function connectPopCore(endpoint: string, key: Key, method: 'GET' | 'POST'): Calls {
+  const client = new RpcClient({ ...credentials(key), endpoint: `http://${endpoint}`, apiVersion: '2018-08-08' });
+  return plainCalls((action, parameters) => client.request(action, parameters, { method }));
+}
+
+/** For clients without models: names and numbers are the wire's. */
+function plainCalls(
+  call: (action: string, parameters: { [name: string]: string }) => Promise<{ TotalCount?: number }>,
+): Calls {
+  return {
+    async count(ImageCacheName) {
+      const { TotalCount } = await call('DescribeImageCaches', { RegionId: REGION_ID, ImageCacheName });
+      return TotalCount ?? Number.NaN;
+    },
+    async delete(ImageCacheId) {
+      await call('DeleteImageCache', { RegionId: REGION_ID, ImageCacheId });
+    },
+  };
+}

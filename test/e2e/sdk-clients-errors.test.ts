@@ -32,9 +32,9 @@ type Thrown = Error & {
   readonly data?: { readonly [name: string]: unknown; readonly RequestId?: string };
 };
 type Family = {
-  connect(endpoint: string, key: Key): Calls;
+  readonly connect: (endpoint: string, key: Key) => Calls;
   /** Checks what is the client's own in an error. */
-  check(error: Thrown, refusal: Refusal): void;
+  readonly check: (error: Thrown, refusal: Refusal) => void;
 };
 
 const FAMILIES: Readonly<Record<string, Family>> = {

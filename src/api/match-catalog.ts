@@ -1,4 +1,10 @@
-import { createMatchIndex, type MatchIndex, type MatchQuery, type MatchResult } from '../caches/index.ts';
+import {
+  createMatchIndex,
+  createTermReader,
+  type MatchIndex,
+  type MatchQuery,
+  type MatchResult,
+} from '../caches/index.ts';
 import type { CacheFeed, CacheScope } from '../store/ports.ts';
 
 /** Caches read and indexed at a time: a few milliseconds, after which others get their turn. */
@@ -32,6 +38,13 @@ type Indexed = {
   refresh?: Promise<void>;
 };
 
+type Refreshing = {
+  readonly feed: CacheFeed;
+  readonly pause: () => Promise<unknown>;
+  readonly slice: number;
+  readonly newIndex: () => MatchIndex;
+};
+
 const BOUNDS: Bounds = { maxIndexes: MAX_INDEXES, maxCaches: MAX_INDEXED_CACHES, slice: SLICE };
 
 /** Keeps an index per account and region in step with the feed of changes. `pause` lets others run between slices. */
@@ -39,12 +52,14 @@ export function createMatchCatalog(
   feed: CacheFeed,
   { pause, bounds = BOUNDS }: { pause: () => Promise<unknown>; bounds?: Bounds },
 ): MatchCatalog {
+  const read = createTermReader();
+  const newIndex = () => createMatchIndex({ read });
   /** The least recently asked first. */
   const known = new Map<string, Indexed>();
 
   function indexOf(scope: CacheScope): Indexed {
     const key = JSON.stringify([scope.accountId, scope.regionId]);
-    const indexed = known.get(key) ?? { scope, index: createMatchIndex(), revision: 0, isComplete: false };
+    const indexed = known.get(key) ?? { scope, index: newIndex(), revision: 0, isComplete: false };
     known.delete(key);
     known.set(key, indexed);
     return indexed;
@@ -67,7 +82,9 @@ export function createMatchCatalog(
     if (wanted === 0) return undefined;
     const indexed = indexOf(scope);
     while (indexed.revision < wanted || !indexed.isComplete) {
-      indexed.refresh ??= refresh(indexed, { feed, pause, slice: bounds.slice }).finally(() => delete indexed.refresh);
+      indexed.refresh ??= refresh(indexed, { feed, pause, slice: bounds.slice, newIndex }).finally(
+        () => delete indexed.refresh,
+      );
       await indexed.refresh;
     }
     dropOldest();
@@ -86,17 +103,14 @@ export function createMatchCatalog(
 }
 
 /** Applies what changed, slice by slice; an index too far behind is begun again. */
-async function refresh(
-  indexed: Indexed,
-  { feed, pause, slice }: { feed: CacheFeed; pause: () => Promise<unknown>; slice: number },
-): Promise<void> {
+async function refresh(indexed: Indexed, { feed, pause, slice, newIndex }: Refreshing): Promise<void> {
   const { scope } = indexed;
   for (;;) {
     indexed.began ??= await feed.revision(scope.accountId, scope.regionId);
     const position = { after: indexed.revision, began: indexed.began, limit: slice };
     const { entries, removed, revision, reset } = await feed.changes(scope, position);
     if (reset) {
-      indexed.index = createMatchIndex();
+      indexed.index = newIndex();
       indexed.revision = 0;
       indexed.isComplete = false;
       delete indexed.began;

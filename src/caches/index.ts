@@ -12,6 +12,7 @@ export type {
 export { type ImageFilter, type IndexedImage, imageFilter, indexedImages, matchesImage } from './image-filter.ts';
 export * from './limits.ts';
 export { createMatchIndex, type MatchIndex } from './match-index.ts';
+export { createTermReader } from './match-terms.ts';
 export {
   MAX_COUNTED_MATCHES,
   type MatchEntry,

@@ -117,7 +117,9 @@ export class Blocks {
     const edge = Math.floor(sorted.length / EDGE_SHARE);
     // The newest of a size goes first after a cut: those to come, newer still, then go beside it.
     const newestOfSize = at > 0 && keyAt(at - 1).sizeGib < key.sizeGib;
-    const cut = newestOfSize || at <= edge || at >= sorted.length - edge ? at : sorted.length >> 1;
+    // Elsewhere a quarter is cut off: what moves takes time.
+    const quarter = Math.max(sorted.length >> 2, 1);
+    const cut = newestOfSize || at <= edge || at >= sorted.length - edge ? at : sorted.length - quarter;
     const isUpper = at > cut || (at === cut && (newestOfSize || at > edge));
     const upperFirst = isUpper && at === cut ? key : keyAt(cut);
     const lowerLast = !isUpper && at === cut ? key : keyAt(cut - 1);

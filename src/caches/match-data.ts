@@ -61,7 +61,7 @@ export class MatchData {
     const terms: number[] = [];
     for (const image of images) {
       const read = this.#read(image);
-      if (read === undefined) continue;
+      if (read === null) continue;
       const repository = this.repositories.number(read.repository);
       for (const word of read.held) {
         const term = this.terms.number(word);

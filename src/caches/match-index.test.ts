@@ -58,7 +58,7 @@ const tuning = fc.record({
 test('any queries among any changes are answered as by looking at every cache', () => {
   fc.assert(
     fc.property(tuning, fc.array(step, { maxLength: 300, size: 'max' }), (sizes, steps) => {
-      const index = createMatchIndex(sizes);
+      const index = createMatchIndex({ tuning: sizes });
       const entries = new Map<string, MatchEntry>();
       for (const one of steps) {
         if ('put' in one) {
@@ -81,7 +81,7 @@ test('pages together are the whole list, whatever the size of a page', () => {
   const catalog = fc.uniqueArray(entry, { selector: ({ id }) => id, maxLength: 61, size: 'max' });
   fc.assert(
     fc.property(tuning, catalog, firstPage, (sizes, entries, asked) => {
-      const index = createMatchIndex(sizes);
+      const index = createMatchIndex({ tuning: sizes });
       index.putAll(entries);
       const whole = slowMatch(entries, { ...asked, limit: 1000 }, sizes.maxCounted);
       const paged = [...pages(asked, (one) => index.find(one))].flatMap((result) => result.matches);
@@ -95,7 +95,7 @@ test('a cache that stays comes exactly once however others come and go between p
   const changes = fc.array(fc.record({ put: entry, remove: fc.integer({ min: 0, max: 60 }) }), { maxLength: 60 });
   fc.assert(
     fc.property(tuning, catalog, changes, firstPage, (sizes, entries, between, asked) => {
-      const index = createMatchIndex(sizes);
+      const index = createMatchIndex({ tuning: sizes });
       index.putAll(entries);
       const stays = new Set(slowMatch(entries, { ...asked, limit: 1000 }, 1000).matches.map(({ id }) => id));
       const seen: string[] = [];
@@ -138,7 +138,7 @@ test('many blocks, so that bitmaps have several pages', () => {
   const catalog = fc.array(entry, { minLength: 4500, maxLength: 4500 });
   fc.assert(
     fc.property(catalog, fc.array(query, { minLength: 12, maxLength: 12 }), (many, queries) => {
-      const index = createMatchIndex(sizes);
+      const index = createMatchIndex({ tuning: sizes });
       const entries = many.map((each, number) => ({ ...each, id: `imc-${number}` }));
       index.putAll(entries);
       const left = entries.filter(({ id }) => !id.endsWith('7'));
@@ -151,7 +151,7 @@ test('many blocks, so that bitmaps have several pages', () => {
 });
 
 test('100 images in one request, and not one more', () => {
-  const index = createMatchIndex({ blockCapacity: 8, minDenseLength: 4, maxCounted: 10 });
+  const index = createMatchIndex({ tuning: { blockCapacity: 8, minDenseLength: 4, maxCounted: 10 } });
   const all = Array.from({ length: 101 }, (_, number) => `app:${number}`);
   const entries = Array.from({ length: 60 }, (_, number) => one(`imc-${number}`, all.slice(number, number + 40)));
   index.putAll(entries);
@@ -161,7 +161,7 @@ test('100 images in one request, and not one more', () => {
 });
 
 test('an accept that throws leaves the index as it was', () => {
-  const index = createMatchIndex({ blockCapacity: 8, minDenseLength: 4, maxCounted: 10 });
+  const index = createMatchIndex({ tuning: { blockCapacity: 8, minDenseLength: 4, maxCounted: 10 } });
   const entries = Array.from({ length: 60 }, (_, number) =>
     one(`imc-${number}`, [`a:${number % 3}`, `b:${number % 7}`]),
   );

@@ -6,7 +6,7 @@ import { BestMatches, compareMatches, type Match, matchAt } from './match-goal.t
 import { queryLists } from './match-lists.ts';
 import { scan } from './match-scan.ts';
 import { MatchScorer } from './match-score.ts';
-import { createTermReader } from './match-terms.ts';
+import { createTermReader, type TermReader } from './match-terms.ts';
 import {
   MAX_COUNTED_MATCHES,
   type MatchEntry,
@@ -36,8 +36,14 @@ export type MatchIndex = {
   find(query: MatchQuery): MatchResult;
 };
 
-export function createMatchIndex(tuning: MatchTuning = TUNING): MatchIndex {
-  const read = createTermReader();
+/** `read` may be shared by many indexes, so that they remember texts together. */
+export function createMatchIndex({
+  read = createTermReader(),
+  tuning = TUNING,
+}: {
+  read?: TermReader;
+  tuning?: MatchTuning;
+} = {}): MatchIndex {
   const data = new MatchData(tuning, read);
   const scorer = new MatchScorer(data);
   const scratch = new ScanScratch(data);

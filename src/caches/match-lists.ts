@@ -24,7 +24,7 @@ export function queryLists(data: MatchData, query: MatchQuery, read: TermReader)
   let isUnmatchable = false;
   for (const image of query.images) {
     const found = read(image);
-    if (found === undefined) isUnmatchable = true;
+    if (found === null) isUnmatchable = true;
     else terms.set(found.held[0].text, found);
   }
   if (terms.size > MAX_MATCH_IMAGES) {

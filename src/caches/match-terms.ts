@@ -9,30 +9,35 @@ export type ImageTerms = {
   /** All by which a cache that holds the image is found; the first is the one that a request for the image asks for. */
   readonly held: readonly [Word, ...Word[]];
 };
-export type TermReader = (text: string) => ImageTerms | undefined;
+export type TermReader = (text: string) => ImageTerms | null;
 
 /** Popular references are read again and again: so many texts are remembered, and as many again of those before. */
-const MAX_REMEMBERED = 32_768;
+const MAX_REMEMBERED = 65_536;
 
-/** Reads references; undefined for what is none. */
+/** Reads references; null for what is none. One reader can serve many indexes. */
 export function createTermReader(): TermReader {
-  let [recent, older] = [new Map<string, ImageTerms | undefined>(), new Map<string, ImageTerms | undefined>()];
+  let recent = new Map<string, ImageTerms | null>();
+  let older = new Map<string, ImageTerms | null>();
   return (text) => {
     const known = recent.get(text);
-    if (known !== undefined || recent.has(text)) return known;
-    const terms = older.get(text) ?? readTerms(text);
-    if (recent.size >= MAX_REMEMBERED) [recent, older] = [new Map<string, ImageTerms | undefined>(), recent];
+    if (known !== undefined) return known;
+    const found = older.get(text);
+    const terms = found === undefined ? readTerms(text) : found;
+    if (recent.size >= MAX_REMEMBERED) {
+      older = recent;
+      recent = new Map();
+    }
     recent.set(text, terms);
     return terms;
   };
 }
 
-function readTerms(text: string): ImageTerms | undefined {
+function readTerms(text: string): ImageTerms | null {
   let reference: ImageReference;
   try {
     reference = parseReference(text);
   } catch (error) {
-    if (error instanceof LarderError) return undefined;
+    if (error instanceof LarderError) return null;
     throw error;
   }
   const { registry, repository, tag, digest } = reference;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { ERRORS } from '../../../src/rpc/index.ts';
 import { type Row, rowsOf } from '../row.ts';
-import { VENDOR_ERRORS, type VendorError } from '../vendor-errors.ts';
+import type { VendorError } from '../vendor-error.ts';
+import { VENDOR_ERRORS } from '../vendor-errors.ts';
 
 const BLANK = /\{\w+\}/g;
 

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Params } from '../client.ts';
 import { rowsOf } from '../row.ts';
 
 const row = rowsOf('DescribeImageCaches');
 const MAX_TAGS = 20;
 const DEFAULT_LIMIT = 20;
+/** Caches of one millisecond are listed by id; those here are listed by time. */
+const APART_MS = 2;
 
 /** Ids of what a list shows, in its order. */
 async function idsOf(client: Client, params: Params = {}): Promise<string[]> {
@@ -23,20 +26,25 @@ async function assertMaxLength(client: Client, name: string, maxLength: number):
   );
 }
 
-/** Creates without waiting for the build; newest last. */
+/** Creates without waiting for the build, which filters don't look at. */
+async function begin(client: Client, params: Params = {}): Promise<string> {
+  const created = { ImageCacheName: 'test', Image: [client.image], ...params };
+  const { ImageCacheId } = await client.ok('CreateImageCache', created);
+  await sleep(APART_MS);
+  return ImageCacheId;
+}
+
+/** Newest last. */
 async function createMany(client: Client, count: number): Promise<string[]> {
   const ids: string[] = [];
-  for (let index = 0; index < count; index++) {
-    const params = { ImageCacheName: `n${index}`, Image: [client.image] };
-    ids.push((await client.ok('CreateImageCache', params)).ImageCacheId);
-  }
+  for (let index = 0; index < count; index++) ids.push(await begin(client));
   return ids;
 }
 
 export const describeImageCaches = [
   row('parameter', 'RegionId', 'is mandatory; regions do not see each other’s caches', async (live) => {
     const client = await live.newClient();
-    const id = await client.create();
+    const id = await begin(client);
     const message = 'RegionId is mandatory for this action.';
     await client.refused(
       'DescribeImageCaches',
@@ -71,7 +79,7 @@ export const describeImageCaches = [
   ),
   row('parameter', 'ImageCacheName', 'exactly this name; several caches may have it', async (live) => {
     const client = await live.newClient();
-    const create = (ImageCacheName: string) => client.create({ ImageCacheName });
+    const create = (ImageCacheName: string) => begin(client, { ImageCacheName });
     const [one, two, other] = [await create('web'), await create('web'), await create('web2')];
     assert.deepEqual(await idsOf(client, { ImageCacheName: 'web' }), [two, one]);
     assert.deepEqual(await idsOf(client, { ImageCacheName: 'web2' }), [other]);
@@ -96,7 +104,7 @@ export const describeImageCaches = [
     'the reference as given, its repository, or the end of the path of either',
     async (live) => {
       const client = await live.newClient();
-      const [one, both] = [await client.create(), await client.create({ Image: [live.otherImage, live.image] })];
+      const [one, both] = [await begin(client), await begin(client, { Image: [live.otherImage, live.image] })];
       const repository = live.image.replace(/:1$/, '');
       for (const Image of [live.image, 'app:1', 'team/app:1', repository, 'app', 'team/app']) {
         assert.deepEqual(await idsOf(client, { Image }), [both, one], Image);
@@ -111,8 +119,8 @@ export const describeImageCaches = [
   row('parameter', 'Tag.Key', 'only caches with all of these tags; keys in the same case', async (live) => {
     const client = await live.newClient();
     const tag = (Key: string, Value = '') => ({ Key, Value });
-    const both = await client.create({ Tag: [tag('a', '1'), tag('b', '2')] });
-    const one = await client.create({ Tag: [tag('a', '1')] });
+    const both = await begin(client, { Tag: [tag('a', '1'), tag('b', '2')] });
+    const one = await begin(client, { Tag: [tag('a', '1')] });
     assert.deepEqual(await idsOf(client, { Tag: [{ Key: 'a' }] }), [one, both]);
     assert.deepEqual(await idsOf(client, { Tag: [{ Key: 'a' }, { Key: 'b' }] }), [both]);
     assert.deepEqual(await idsOf(client, { Tag: [{ Key: 'A' }] }), []);
@@ -128,7 +136,7 @@ export const describeImageCaches = [
   row('parameter', 'Tag.Key', 'up to 20; numbers may have gaps, and must be numbers', async (live) => {
     const client = await live.newClient();
     const keys = Array.from({ length: MAX_TAGS }, (_, index) => ({ Key: `k${index}`, Value: '' }));
-    const id = await client.create({ Tag: keys });
+    const id = await begin(client, { Tag: keys });
     assert.deepEqual(await idsOf(client, { Tag: keys }), [id]);
     assert.deepEqual(await idsOf(client, { 'Tag.2.Key': 'k3', 'Tag.20.Key': 'k5' }), [id]);
     await client.refused(
@@ -147,7 +155,7 @@ export const describeImageCaches = [
   }),
   row('parameter', 'Tag.Value', 'the value, also an empty one; without one, any value', async (live) => {
     const client = await live.newClient();
-    const create = (Value: string) => client.create({ Tag: [{ Key: 'env', Value }] });
+    const create = (Value: string) => begin(client, { Tag: [{ Key: 'env', Value }] });
     const [empty, prod] = [await create(''), await create('prod')];
     assert.deepEqual(await idsOf(client, { Tag: [{ Key: 'env', Value: 'prod' }] }), [prod]);
     assert.deepEqual(await idsOf(client, { Tag: [{ Key: 'env', Value: '' }] }), [empty]);
@@ -166,7 +174,7 @@ export const describeImageCaches = [
     'only caches of this group; those that name none are in rg-default',
     async (live) => {
       const client = await live.newClient();
-      const [grouped, plain] = [await client.create({ ResourceGroupId: 'rg-2df3isufhi38' }), await client.create()];
+      const [grouped, plain] = [await begin(client, { ResourceGroupId: 'rg-2df3isufhi38' }), await begin(client)];
       assert.deepEqual(await idsOf(client, { ResourceGroupId: 'rg-2df3isufhi38' }), [grouped]);
       assert.deepEqual(await idsOf(client, { ResourceGroupId: 'rg-default' }), [plain]);
       assert.deepEqual(await idsOf(client, { ResourceGroupId: 'rg-none' }), []);
@@ -210,7 +218,7 @@ export const describeImageCaches = [
     const client = await live.newClient();
     const [one, two, three, four] = await createMany(client, 4);
     const first = await client.ok('DescribeImageCaches', { Limit: 2 });
-    await client.create();
+    await begin(client);
     await client.ok('DeleteImageCache', { ImageCacheId: three });
     assert.deepEqual(await idsOf(client, { Limit: 2, NextToken: first.NextToken }), [two, one]);
     assert.equal(first.ImageCaches[0].ImageCacheId, four);
@@ -249,9 +257,9 @@ export const describeImageCaches = [
   row('format', 'Filters', 'all of several filters must hold; unknown parameters are passed over', async (live) => {
     const client = await live.newClient();
     const Tag = [{ Key: 'env', Value: 'prod' }];
-    const tagged = await client.create({ ImageCacheName: 'web', Tag });
-    await client.create({ ImageCacheName: 'web' });
-    await client.create({ ImageCacheName: 'other', Tag });
+    const tagged = await begin(client, { ImageCacheName: 'web', Tag });
+    await begin(client, { ImageCacheName: 'web' });
+    await begin(client, { ImageCacheName: 'other', Tag });
     assert.deepEqual(await idsOf(client, { ImageCacheName: 'web', Tag, Image: 'app' }), [tagged]);
     assert.deepEqual(await idsOf(client, { ImageCacheName: 'web', Tag, Image: 'redis' }), []);
     assert.equal((await idsOf(client, { imageCacheName: 'web', Nothing: 'x' })).length, 3);

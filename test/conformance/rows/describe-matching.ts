@@ -12,8 +12,18 @@ async function idsOf(client: Client, params: Params): Promise<string[]> {
   return ImageCaches.map(({ ImageCacheId }: { ImageCacheId: string }) => ImageCacheId);
 }
 
+type ThreeCaches = Awaited<ReturnType<typeof makeThreeCaches>>;
+const made = new WeakMap<Live, Promise<ThreeCaches>>();
+
+/** Those of {@link makeThreeCaches}, made once for all rows that only read them. */
+function threeCaches(live: Live): Promise<ThreeCaches> {
+  const known = made.get(live) ?? makeThreeCaches(live);
+  made.set(live, known);
+  return known;
+}
+
 /** Three Ready caches: with the image in version 1, in version 2, and in both; newest last. */
-async function threeCaches(live: Live) {
+async function makeThreeCaches(live: Live) {
   const client = await live.newClient();
   const [v1, v2] = [live.image, live.otherImage];
   const one = await client.create({ Image: [v1] });
@@ -193,7 +203,7 @@ export const describeMatching = [
     'ImageCaches.LastMatchedTime',
     'when it was last the best match and held an image in the same version; absent before',
     async (live) => {
-      const { client, v1, v2, one, both } = await threeCaches(live);
+      const { client, v1, v2, one, both } = await makeThreeCaches(live);
       const matchedAt = async (id: string) => (await client.cache(id)).LastMatchedTime;
       await client.ok('DescribeImageCaches');
       await client.ok('DescribeImageCaches', { MatchImage: [v1.replace(/1$/, '3')] });

@@ -11,15 +11,15 @@ export type {
 } from './image-cache.ts';
 export { type ImageFilter, type IndexedImage, imageFilter, indexedImages, matchesImage } from './image-filter.ts';
 export * from './limits.ts';
-export { createMatchIndex, type MatchIndex } from './match-index.ts';
-export { createTermReader } from './match-terms.ts';
+export { createMatchIndex, type MatchIndex } from './matching/match-index.ts';
+export { createTermReader } from './matching/match-terms.ts';
 export {
   MAX_COUNTED_MATCHES,
   type MatchEntry,
   type MatchPosition,
   type MatchQuery,
   type MatchResult,
-} from './match-types.ts';
+} from './matching/match-types.ts';
 export { nameProblem, tagsProblem } from './names.ts';
 export { type LayerBytes, pullPercent, READY_PERCENT } from './progress.ts';
 export { expiry, failedExpiry, isExpired } from './retention.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { slowMatch } from '../../test/support/slow-match.ts';
+import { slowMatch } from '../../../test/support/slow-match.ts';
 import { createMatchIndex } from './match-index.ts';
 import type { MatchEntry, MatchPosition, MatchQuery } from './match-types.ts';
 

@@ -1,4 +1,4 @@
-import { LarderError } from '../lib/errors.ts';
+import { LarderError } from '../../lib/errors.ts';
 import { MAX_MATCH_IMAGES } from './limits.ts';
 import type { MatchData } from './match-data.ts';
 import type { Bitmap } from './match-postings.ts';

@@ -1,5 +1,5 @@
-import { LarderError } from '../lib/errors.ts';
-import { formatReference, type ImageReference, parseReference } from '../oci/index.ts';
+import { LarderError } from '../../lib/errors.ts';
+import { formatReference, type ImageReference, parseReference } from '../../oci/index.ts';
 import type { Word } from './match-dictionary.ts';
 
 /** How an image is looked up: by its repository, and by what names it exactly within that. */

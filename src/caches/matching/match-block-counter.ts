@@ -1,4 +1,4 @@
-import { MAX_MATCH_IMAGES } from './limits.ts';
+import { MAX_MATCH_IMAGES } from '../limits.ts';
 import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
 import { type MatchMemory, PAGE_ORDINAL_BITS, PAGE_WORDS } from './match-memory.ts';
 

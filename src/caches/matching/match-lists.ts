@@ -1,5 +1,5 @@
 import { LarderError } from '../../lib/errors.ts';
-import { MAX_MATCH_IMAGES } from './limits.ts';
+import { MAX_MATCH_IMAGES } from '../limits.ts';
 import type { MatchData } from './match-data.ts';
 import type { Bitmap } from './match-postings.ts';
 import type { ImageTerms, TermReader } from './match-terms.ts';

@@ -1,4 +1,4 @@
-import { MAX_MATCH_IMAGES } from './limits.ts';
+import { MAX_MATCH_IMAGES } from '../limits.ts';
 import { Bounds } from './match-bounds.ts';
 import type { ScanContext, ScanScratch } from './match-context.ts';
 import type { Goal } from './match-goal.ts';

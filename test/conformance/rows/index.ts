@@ -17,6 +17,7 @@ import { gatewayOrder } from './gateway-order.ts';
 import { gatewayParameters } from './gateway-parameters.ts';
 import { gatewaySignatures } from './gateway-signatures.ts';
 import { gatewayWire } from './gateway-wire.ts';
+import { heldBuilds } from './held-builds.ts';
 import { limits } from './limits.ts';
 import { listUsage } from './list-usage.ts';
 import { registries } from './registries.ts';
@@ -34,6 +35,7 @@ export const ROWS: readonly Row[] = [
   ...createResults,
   ...updateParameters,
   ...updateErrors,
+  ...heldBuilds,
   ...limits,
   ...registries,
   ...clientTokens,

@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type ApiError, apiError, renderError } from '../rpc/index.ts';
+import { LINGER_MS } from './rpc-request.ts';
 
 /** Nearly every client puts all parameters into the URL: 100 references, 20 tags, 10 logins and a token need 64 KiB. */
 export const MAX_HEADER_BYTES = 128 * 1024;
-/** Until then the rest of what the caller sends is taken and thrown away: a connection closed on it would lose the answer. */
-const LINGER_MS = 1_000;
 
 const NOT_HTTP = apiError('InvalidParameter', { Param: 'request', Reason: 'it is not valid HTTP' });
 /** By the code of Node's error. */

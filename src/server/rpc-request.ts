@@ -3,6 +3,8 @@ import { apiError, type RpcRequest } from '../rpc/index.ts';
 
 /** CreateImageCache at all its limits takes about 1 MiB. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
+/** How long the rest of a body that is too long is waited for. */
+export const LINGER_MS = 1_000;
 const NO_BODY = new Uint8Array();
 /** A target with scheme and host, as for a proxy; every server must take it too (RFC 9112, 3.2.2). */
 const ORIGIN = /^https?:\/\/[^/?#]*/i;
@@ -30,20 +32,25 @@ export function toRpcRequest(request: IncomingMessage): RpcRequest {
   return { method, ...splitTarget(request), headers, body: NO_BODY, peer: socket.remoteAddress ?? '', secure: false };
 }
 
-/** Reads the body first, of any method; one that is too long is refused, and the rest of it is left unread. Throws when the caller is gone. */
+/**
+ * Reads the body first, of any method. One that is too long is refused; the rest of it is thrown away for a while, since a
+ * connection closed on it would lose the answer. Throws when the caller is gone.
+ */
 export async function readRpcRequest(request: IncomingMessage): Promise<RpcRequest> {
   const withoutBody = toRpcRequest(request);
   const length = withoutBody.headers.get('content-length')?.[0] ?? '0';
   if (length === '0' && !withoutBody.headers.has('transfer-encoding')) return withoutBody;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
+  let deadlineMs: number | undefined;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) {
-      const refused = apiError('InvalidParameter.LengthExceeded', { Param: 'body', Limit: MAX_BODY_BYTES });
-      return { ...withoutBody, refused };
-    }
-    chunks.push(chunk);
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
+    else if (performance.now() > (deadlineMs ??= performance.now() + LINGER_MS)) break;
   }
-  return { ...withoutBody, body: Buffer.concat(chunks) };
+  if (bytes <= MAX_BODY_BYTES) return { ...withoutBody, body: Buffer.concat(chunks) };
+  return {
+    ...withoutBody,
+    refused: apiError('InvalidParameter.LengthExceeded', { Param: 'body', Limit: MAX_BODY_BYTES }),
+  };
 }

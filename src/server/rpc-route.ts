@@ -23,12 +23,14 @@ export function createRpcRoute(rpc: RpcHandler, stopping: AbortSignal): RequestL
       // Aborting costs more than all the rest here, so only those do whose answer is still awaited.
       if (!response.writableFinished) call.abort();
     });
-    const { status, headers, body } = await rpc(await readRpcRequest(request), call.signal);
+    const incoming = await readRpcRequest(request);
+    const { status, headers, body } = await rpc(incoming, call.signal);
     const bytes = Buffer.byteLength(body);
     response.writeHead(status, {
       ...headers,
       'content-length': bytes,
-      ...(stopping.aborted ? { connection: 'close' } : {}),
+      // What is left of a body that was refused must not be taken for the next request.
+      ...(stopping.aborted || incoming.refused ? { connection: 'close' } : {}),
     });
     // Text that is ASCII only is written faster as Latin-1; it is the same bytes.
     response.end(body, bytes === body.length ? 'latin1' : 'utf8');

@@ -42,11 +42,15 @@ export async function readRpcRequest(request: IncomingMessage): Promise<RpcReque
   if (length === '0' && !withoutBody.headers.has('transfer-encoding')) return withoutBody;
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  let deadlineMs: number | undefined;
+  let deadlineMs = Number.POSITIVE_INFINITY;
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
-    else if (performance.now() > (deadlineMs ??= performance.now() + LINGER_MS)) break;
+    if (bytes <= MAX_BODY_BYTES) {
+      chunks.push(chunk);
+      continue;
+    }
+    deadlineMs = Math.min(deadlineMs, performance.now() + LINGER_MS);
+    if (performance.now() > deadlineMs) break;
   }
   if (bytes <= MAX_BODY_BYTES) return { ...withoutBody, body: Buffer.concat(chunks) };
   return {

@@ -98,8 +98,7 @@ export const gatewayErrors = [
     const long = { status: 400, code: 'InvalidParameter.LengthExceeded' };
     await client.refused(ACTION, { RegionId: 'x'.repeat(65) }, long);
     await client.refused(ACTION, { MatchImage: Array.from({ length: 101 }, () => 'a') }, long);
-    const form = { ...V3, place: 'form', headers: { connection: 'close' } } as const;
-    await client.refused(ACTION, { ImageCacheName: 'x'.repeat(5 * 1024 * 1024) }, long, form);
+    await client.refused(ACTION, { ImageCacheName: 'x'.repeat(5 * 1024 * 1024) }, long, { ...V3, place: 'form' });
     await client.refused(ACTION, { ImageCacheName: 'x'.repeat(200 * 1024) }, long);
     const MatchImage = Array.from({ length: 100 }, (_, index) => `registry.example.com/${'x'.repeat(400)}:${index}`);
     await client.ok(ACTION, { MatchImage });

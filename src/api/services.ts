@@ -1,4 +1,3 @@
-import type { Clock } from '../lib/clock.ts';
 import type { RandomBytes } from '../lib/ids.ts';
 import type { Store } from '../store/ports.ts';
 import type { AcrInstances } from './acr-registries.ts';
@@ -10,7 +9,6 @@ export type ApiServices = {
   readonly store: Pick<Store, 'caches' | 'tokens'>;
   readonly matches: MatchCatalog;
   readonly matched: RecordMatch;
-  readonly clock: Clock;
   readonly randomBytes: RandomBytes;
   /** The region of this installation: it is offered to those who ask; any other is a namespace as good. */
   readonly regionId: string;

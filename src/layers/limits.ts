@@ -1,4 +1,5 @@
 import { LarderError } from '../lib/errors.ts';
+import { NAME_MAX_BYTES } from './erofs/index.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -42,7 +43,7 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
   maxDepth: 512,
   maxLookups: 32_000_000,
   maxPathBytes: 4096,
-  maxNameBytes: 255,
+  maxNameBytes: NAME_MAX_BYTES,
   maxXattrs: 128,
   maxXattrBytes: 128 * KIB,
   maxHeaderBytes: MIB,

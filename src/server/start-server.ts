@@ -73,7 +73,6 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   const services = await createApiServices(config, {
     store,
     directory,
-    clock,
     randomBytes,
     log,
     stopping: stopping.signal,

@@ -14,7 +14,6 @@ import {
   IMAGE_CACHE_VIEW,
 } from '../../src/api/index.ts';
 import { snapshotIdOf } from '../../src/caches/index.ts';
-import { systemClock } from '../../src/lib/clock.ts';
 import {
   type ActionContext,
   apiError,
@@ -60,7 +59,6 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {})
     store,
     matches: createMatchCatalog(store.caches.feed, { pause: () => setImmediate() }),
     matched: createMatchRecorder(store.caches, (error) => assert.fail(String(error))),
-    clock: systemClock,
     randomBytes,
     regionId: REGION_ID,
     minImageCacheSizeGib: 20,

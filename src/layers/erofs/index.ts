@@ -1,4 +1,4 @@
-export { BLOCK_BYTES, IMPLICIT_ROOT } from './format.ts';
+export { BLOCK_BYTES, IMPLICIT_ROOT, NAME_MAX_BYTES } from './format.ts';
 export type {
   ByteString,
   ChunkMap,

@@ -334,7 +334,7 @@ export const createResults: readonly Row[] = [
     const other = { ...good(live.image), ImageCacheName: 'other', ClientToken: 't' };
     await client.refused(ACTION, other, { status: 400, code: 'IdempotentParameterMismatch' });
   }),
-  row('error', 'LastTokenProcessing', 'the first call with the token has not ended', async (live) => {
+  row('parameter', 'ClientToken', 'of calls at once one is made; the others get its result, or wait', async (live) => {
     const client = await live.newClient();
     const params = { ...good(live.image), ClientToken: 'running' };
     const answers = await Promise.all([1, 2, 3, 4].map(() => client.call(ACTION, params)));

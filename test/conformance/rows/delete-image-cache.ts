@@ -60,7 +60,7 @@ export const deleteImageCache = [
     const other = { ImageCacheId: await client.create(), ClientToken: 't' };
     await client.refused('DeleteImageCache', other, { status: 400, code: 'IdempotentParameterMismatch' });
   }),
-  row('error', 'LastTokenProcessing', 'the first call with the token has not ended', async (live) => {
+  row('parameter', 'ClientToken', 'of calls at once one is made; the others get its result, or wait', async (live) => {
     const client = await live.newClient();
     const params = { ImageCacheId: await client.create(), ClientToken: 'running' };
     const answers = await Promise.all([1, 2, 3, 4].map(() => client.call('DeleteImageCache', params)));

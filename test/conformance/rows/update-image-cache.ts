@@ -224,7 +224,7 @@ export const updateErrors: readonly Row[] = [
     const expected = { status: 400, code: 'IdempotentParameterMismatch' };
     await client.refused(ACTION, { ...params, ImageCacheName: 'other' }, expected);
   }),
-  row('error', 'LastTokenProcessing', 'the first call with the token has not ended', async (live) => {
+  row('parameter', 'ClientToken', 'of calls at once one is made; the others get its result, or wait', async (live) => {
     const client = await live.newClient();
     const params = { ImageCacheId: await client.create(), ImageCacheName: 'new', ClientToken: 'running' };
     const answers = await Promise.all([1, 2, 3].map(() => client.call(ACTION, params)));

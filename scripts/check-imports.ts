@@ -21,7 +21,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   store: ['caches', 'accounts', 'oci'],
   api: ['rpc', 'caches', 'accounts', 'oci', 'store:ports'],
   builds: ['caches', 'oci', 'layers', 'layers/erofs', 'store:ports', 'registry', 'blobs:ports'],
-  nodes: ['oci', 'caches', 'blobs:ports', 'layers/erofs'],
+  nodes: ['oci', 'caches', 'blobs', 'layers/erofs'],
   config: ['caches'],
   server: ['rpc', 'api', 'accounts', 'config', 'store', 'blobs', 'builds', 'registry', 'caches', 'layers', 'oci'],
   client: ['rpc'],

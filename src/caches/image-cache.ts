@@ -58,6 +58,9 @@ export type SnapshotImage = {
   readonly reference: string;
   /** Digest of the platform's manifest. */
   readonly manifestDigest: Digest;
+  /** The manifest document, verbatim, and its media type; snapshots of versions before 0.2 have neither. */
+  readonly manifest?: string | undefined;
+  readonly manifestMediaType?: string | undefined;
   readonly platform: string;
   readonly configDigest: Digest;
   /** The image config document (image-spec config.md), verbatim. */
@@ -70,6 +73,8 @@ export type SnapshotLayer = {
   readonly diffId: Digest;
   /** Key of the layer blob: the diffID, or the chainID where the blob depends on the layers below. */
   readonly blob: Digest;
+  /** Tree digest of the EROFS file (lib/piece-digest.ts); snapshots of versions before 0.2 have none. */
+  readonly blobDigest?: Digest | undefined;
   /** Digest and size of the layer as the registry holds it. */
   readonly digest: Digest;
   readonly mediaType: string;

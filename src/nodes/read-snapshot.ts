@@ -17,6 +17,8 @@ const snapshotSchema: z.ZodType<Snapshot> = z.object({
     z.object({
       reference: z.string(),
       manifestDigest: digest,
+      manifest: z.string().optional(),
+      manifestMediaType: z.string().optional(),
       platform: z.string(),
       configDigest: digest,
       config: z.string(),
@@ -24,6 +26,7 @@ const snapshotSchema: z.ZodType<Snapshot> = z.object({
         z.object({
           diffId: digest,
           blob: digest,
+          blobDigest: digest.optional(),
           digest,
           mediaType: z.string(),
           compressedBytes: z.number(),

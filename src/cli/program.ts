@@ -8,6 +8,7 @@ import { addDescribe } from './describe.ts';
 import type { Io } from './io.ts';
 import { addList } from './list.ts';
 import { addMount, addUmount } from './mount.ts';
+import { addNode } from './node.ts';
 import { addQuota } from './quota.ts';
 import { addServe } from './serve.ts';
 import { addTag, addUntag } from './tag.ts';
@@ -52,6 +53,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     addQuota,
     addMount,
     addUmount,
+    addNode,
     addAccount,
     addDemo,
   ])

@@ -6,6 +6,7 @@ import { onDisk } from './disk-errors.ts';
 import { createDurableFile, makeFolder, removeDurably, syncName } from './durable-file.ts';
 import { createLayout, diffIdOfFile, snapshotIdOfFile, TEMPORARY_PREFIX } from './layout.ts';
 import type { BlobIngest, BlobReader, BlobStore } from './ports.ts';
+import { isMarkedVerified } from './verified-file.ts';
 
 /** A blob store whose files nodes of this machine can open. */
 export type DiskBlobs = BlobStore & {
@@ -34,7 +35,8 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
         abort: () => file.abort(),
         async commit(diffId, bytes) {
           const path = layout.blobFile(diffId);
-          if ((await sizeOf(path)) !== bytes) return file.publish(path, bytes);
+          const isThere = (await sizeOf(path)) === bytes && (await isMarkedVerified(path));
+          if (!isThere) return file.publish(path, bytes);
           // The same diffID gives the same bytes. Whoever wrote them may have been killed before its name was synced.
           await file.abort();
           await syncName(path);

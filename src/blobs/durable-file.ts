@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { onDisk } from './disk-errors.ts';
 import { TEMPORARY_PREFIX } from './layout.ts';
+import { VERIFIED_TIME_S } from './verified-file.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
 const FILE_MODE = 0o644;
@@ -14,7 +15,10 @@ const MAX_BUFFERS_PER_WRITE = 1024;
 /** A file that nobody sees until it is published whole, or never. Calls must not overlap. */
 export type DurableFile = {
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
-  /** Makes the file visible as `path`, complete and on stable storage. After a failure the file can only be aborted. */
+  /**
+   * Makes the file visible as `path`, complete, on stable storage, and marked as verified (verified-file.ts). After a
+   * failure the file can only be aborted.
+   */
   publish(path: string, bytes: number): Promise<void>;
   /** Removes the file unless it was published; safe at any time. */
   abort(): Promise<void>;
@@ -22,7 +26,7 @@ export type DurableFile = {
 
 /**
  * The one way that bytes become visible:
- * temporary name on the same file system → write → fsync → check the size → rename → fsync of the folder and its parent.
+ * temporary name on the same file system → write → mark as verified → fsync → check the size → rename → fsync of the folder and its parent.
  *
  * A failed fsync is final. The kernel may have dropped the dirty pages and marked them clean, so that a second fsync would
  * succeed with the data gone (https://lwn.net/Articles/752063/); the file must be written again from the start.
@@ -51,6 +55,7 @@ export async function createDurableFile(folder: string): Promise<DurableFile> {
   }
 
   async function finish(bytes: number): Promise<void> {
+    await opened().utimes(VERIFIED_TIME_S, VERIFIED_TIME_S);
     await opened().sync();
     const { size } = await opened().stat();
     if (size === bytes) return;

@@ -4,7 +4,7 @@ import { PIECE_BYTES, PieceDigest } from '../lib/piece-digest.ts';
 import { onDisk } from './disk-errors.ts';
 
 /** The time of last change that a verified file carries. Any write sets another. */
-const VERIFIED_TIME_S = 0;
+export const VERIFIED_TIME_S = 0;
 
 /** Whether the file was verified when it was published, and not written since; by one stat(2). False where there is none. */
 export async function isMarkedVerified(path: string): Promise<boolean> {

@@ -137,8 +137,8 @@ async function convert(
     const hasImplicit = result.implicitDirectories.some((path) => path !== '');
     if (hasImplicit && !lower && job.chainId !== job.diffId) return NEEDS_LOWER;
     await ingest.commit(key, result.blobBytes);
-    const { blobBytes, tarBytes, contentBytes } = result;
-    return { diffId: key, blobBytes, tarBytes, contentBytes };
+    const { blobBytes, blobDigest, tarBytes, contentBytes } = result;
+    return { diffId: key, blobBytes, blobDigest, tarBytes, contentBytes };
   } catch (error) {
     const linksBelow = errorCode(error) === 'layers.link-outside-layer';
     if (linksBelow && !lower && job.chainId !== job.diffId) return NEEDS_LOWER;

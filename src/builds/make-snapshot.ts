@@ -23,6 +23,8 @@ export function makeSnapshot(
       return {
         reference: given,
         manifestDigest: resolved.manifestDigest,
+        manifest: resolved.manifest.text,
+        manifestMediaType: resolved.manifest.mediaType,
         platform: formatPlatform(resolved.platform),
         configDigest: resolved.configDigest,
         config: resolved.configText,
@@ -32,6 +34,7 @@ export function makeSnapshot(
           return {
             diffId: layer.diffId,
             blob: record.diffId,
+            blobDigest: record.blobDigest,
             digest: layer.digest,
             mediaType: layer.mediaType,
             compressedBytes: layer.size,

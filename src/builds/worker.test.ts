@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { buildImage } from '../../test/support/registry-image.ts';
 import { type ScriptedRegistry, startScriptedRegistry } from '../../test/support/scripted-registry.ts';
 import { type TarEntry, writeTar } from '../../test/support/tar-writer.ts';
 import { createSealer, SEAL_KEY_BYTES } from '../accounts/index.ts';
-import { type DiskBlobs, openDiskBlobs } from '../blobs/index.ts';
+import { type DiskBlobs, isMarkedVerified, openDiskBlobs, verifyFile } from '../blobs/index.ts';
 import { type ImageCache, INITIAL_STATUS, type Snapshot } from '../caches/index.ts';
 import { openErofs } from '../layers/erofs/index.ts';
 import { createDecompressor, DEFAULT_LAYER_LIMITS } from '../layers/index.ts';
@@ -126,6 +126,13 @@ test('many caches of one image at once: each layer is downloaded once, and is go
       shown?.layers.map(({ diffId }) => diffId),
       image.layers.map(({ diffId }) => diffId),
     );
+    const manifest = Buffer.from(shown?.manifest ?? '');
+    assert.equal(`sha256:${createHash('sha256').update(manifest).digest('hex')}`, shown?.manifestDigest);
+    assert.match(shown?.manifestMediaType ?? '', /manifest/);
+    for (const layer of shown?.layers ?? []) {
+      assert.ok(layer.blobDigest && (await verifyFile(house.blobs.path(layer.blob), layer.blobDigest)));
+      assert.ok(await isMarkedVerified(house.blobs.path(layer.blob)));
+    }
   }
   for (const { descriptor } of image.layers) assert.equal(downloads(house, descriptor.digest), 1);
 

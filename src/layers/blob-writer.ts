@@ -1,3 +1,6 @@
+import type { Digest } from '../lib/digest.ts';
+import { PIECE_BYTES } from '../lib/piece-digest.ts';
+import { BlobDigest } from './blob-digest.ts';
 import { BLOCK_BYTES } from './erofs/index.ts';
 
 /** Where a blob goes: `BlobIngest` of the blob store has this shape. Writes to different positions may be under way at once. */
@@ -6,8 +9,8 @@ export type LayerSink = {
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
 };
 
-/** One write. Larger ones gained nothing; below 1 MiB the calls begin to show. */
-const BATCH_BYTES = 1 << 20;
+/** One write: a piece of the tree digest. Larger ones gained nothing; below 1 MiB the calls begin to show. */
+const BATCH_BYTES = PIECE_BYTES;
 /** Writes under way: one that the disk works on, one that waits for it. Bounds memory together with BATCH_BYTES. */
 const MAX_WRITES = 2;
 /** Zeros of whole blocks from this length on are left out of the file: a hole reads the same and takes no space. */
@@ -21,10 +24,11 @@ const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES);
  */
 export class BlobWriter {
   readonly #sink: LayerSink;
-  /** Of the first byte of the present buffer. */
+  readonly #digest = new BlobDigest();
+  /** Of the first byte of the present buffer; the buffer ends where the next piece begins. */
   #start: number;
   #used = 0;
-  #buffer = Buffer.allocUnsafeSlow(BATCH_BYTES);
+  #buffer: Buffer<ArrayBuffer>;
   readonly #full: { bytes: Buffer<ArrayBuffer>; position: number }[] = [];
   readonly #free: Buffer<ArrayBuffer>[] = [];
   readonly #writes = new Set<Promise<void>>();
@@ -33,6 +37,7 @@ export class BlobWriter {
   constructor(sink: LayerSink, position: number) {
     this.#sink = sink;
     this.#start = position;
+    this.#buffer = this.#takeBuffer();
   }
 
   /** Where the next byte goes. */
@@ -46,22 +51,21 @@ export class BlobWriter {
 
   append(bytes: Uint8Array): void {
     for (let from = 0; from < bytes.length; ) {
-      const taken = Math.min(bytes.length - from, BATCH_BYTES - this.#used);
+      const taken = Math.min(bytes.length - from, this.#buffer.length - this.#used);
       this.#buffer.set(taken === bytes.length ? bytes : bytes.subarray(from, from + taken), this.#used);
       this.#used += taken;
       from += taken;
-      if (this.#used === BATCH_BYTES) this.#next(this.position);
+      if (this.#used === this.#buffer.length) this.#next(this.position);
     }
   }
 
   appendZeros(count: number): void {
-    if (count >= MIN_HOLE_BYTES) {
-      this.#next(this.position + count);
-      return;
-    }
-    for (let left = count; left > 0; left -= ZERO_BLOCK.length) {
-      this.append(left < ZERO_BLOCK.length ? ZERO_BLOCK.subarray(0, left) : ZERO_BLOCK);
-    }
+    const rest = count - this.#fillZeros(count);
+    if (rest === 0) return;
+    // A buffer that is full has been queued: whole pieces of zeros are jumped over.
+    const jump = rest - (rest % PIECE_BYTES);
+    if (jump > 0) this.#next(this.position + jump);
+    this.#fillZeros(rest - jump);
   }
 
   /** Zeros up to the next multiple. */
@@ -86,29 +90,57 @@ export class BlobWriter {
     this.#rethrow();
   }
 
+  /** After `finish`: writes at any position where nothing was written. */
+  async writeAt(position: number, bytes: Buffer<ArrayBuffer>): Promise<void> {
+    await Promise.all([this.#digest.add(position, bytes), this.#sink.writev([bytes], position)]);
+  }
+
+  /** The tree digest of all that was written, a file of so many bytes. */
+  digest(fileBytes: number): Digest {
+    return this.#digest.finish(fileBytes);
+  }
+
   /** Waits until no write is under way, whatever became of them: only then the sink may be closed. */
   async settle(): Promise<void> {
     await Promise.all(this.#writes);
   }
 
+  /** As many zeros as the present buffer takes. */
+  #fillZeros(count: number): number {
+    const taken = Math.min(count, this.#buffer.length - this.#used);
+    this.#buffer.fill(0, this.#used, this.#used + taken);
+    this.#used += taken;
+    if (this.#used === this.#buffer.length) this.#next(this.position);
+    return taken;
+  }
+
   /** Queues the present buffer, and goes on at `position` with another. */
   #next(position: number): void {
-    if (this.#used > 0) {
-      this.#full.push({ bytes: this.#buffer.subarray(0, this.#used), position: this.#start });
-      this.#buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
-      this.#used = 0;
-    }
+    const isUnused = this.#used === 0;
+    if (isUnused) this.#free.push(this.#buffer);
+    else this.#full.push({ bytes: this.#buffer.subarray(0, this.#used), position: this.#start });
+    this.#used = 0;
     this.#start = position;
+    this.#buffer = this.#takeBuffer();
+  }
+
+  /** Up to the end of the piece in which it starts. */
+  #takeBuffer(): Buffer<ArrayBuffer> {
+    const free = this.#free.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
+    return Buffer.from(free.buffer, 0, BATCH_BYTES - (this.#start % BATCH_BYTES));
   }
 
   #write(bytes: Buffer<ArrayBuffer>, position: number): void {
-    const write = this.#writeParts(bytes, position)
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
+    const write = Promise.all([this.#digest.add(position, bytes), this.#writeParts(bytes, position)])
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          this.#failure ??= { error };
+        },
+      )
       .finally(() => {
         this.#writes.delete(write);
-        this.#free.push(Buffer.from(bytes.buffer, 0, BATCH_BYTES));
+        this.#free.push(bytes);
       });
     this.#writes.add(write);
   }

@@ -44,6 +44,8 @@ export type ConvertedLayer = {
   tarBytes: number;
   /** Of the EROFS file: all was written to the sink up to here. */
   blobBytes: number;
+  /** Its tree digest (lib/piece-digest.ts). */
+  blobDigest: Digest;
   /** Sum of the sizes of regular files, hard links once. */
   contentBytes: number;
   /** Entries of the tar. */
@@ -95,12 +97,12 @@ export async function convertLayer(
       writer,
       uuid,
       volumeName: hasImplicitRoot && !lower ? IMPLICIT_ROOT : '',
-      sink,
       signal,
     });
     return {
       ...read,
       blobBytes: summary.blobBytes,
+      blobDigest: writer.digest(summary.blobBytes),
       contentBytes: summary.contentBytes,
       entries: builder.entries,
       implicitDirectories: implicit.map(({ path }) => path),
@@ -159,11 +161,10 @@ async function writeTree(
     writer: BlobWriter;
     uuid: Uint8Array;
     volumeName: string;
-    sink: LayerSink;
     signal: AbortSignal | undefined;
   },
 ): Promise<ErofsSummary> {
-  const { writer, uuid, volumeName, sink, signal } = options;
+  const { writer, uuid, volumeName, signal } = options;
   writer.align(BLOCK_BYTES);
   const sections = writeErofs(root, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
   await writer.finish();
@@ -171,7 +172,7 @@ async function writeTree(
     const { done, value } = sections.next();
     if (done) return value;
     signal?.throwIfAborted();
-    await sink.writev([value.bytes], value.position);
+    await writer.writeAt(value.position, value.bytes);
   }
 }
 

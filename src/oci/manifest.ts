@@ -13,6 +13,7 @@ import {
   documentKind,
   isImageConfig,
   layerCompression,
+  OCI_MANIFEST,
   schema1Unsupported,
   unsupported,
 } from './media-types.ts';
@@ -28,6 +29,7 @@ export type ImageManifest = {
   readonly kind: 'manifest';
   /** The document, verbatim. */
   readonly text: string;
+  readonly mediaType: string;
   readonly config: Descriptor;
   /** Bottom layer first. */
   readonly layers: readonly Descriptor[];
@@ -70,7 +72,9 @@ export function parseManifest(bytes: Uint8Array, mediaType: string | undefined):
   if (root.schemaVersion === 1) throw schema1Unsupported();
   if (root.schemaVersion !== 2) throw invalid(`schemaVersion ${root.schemaVersion} is unknown`);
   const kind = kindOf(root, declared);
-  return kind === 'index' ? readIndex(text, root) : readManifest(text, root);
+  if (kind === 'index') return readIndex(text, root);
+  const called = root.mediaType ?? (declared === 'manifest' ? mediaType : undefined);
+  return { ...readManifest(text, root), mediaType: called ?? OCI_MANIFEST };
 }
 
 /** One meaning only: header, `mediaType` and content must agree (CVE-2021-41190, CVE-2024-3727). */
@@ -91,7 +95,7 @@ function kindOf(root: z.infer<typeof rootSchema>, declared: DocumentKind | undef
   return content;
 }
 
-function readManifest(text: string, root: unknown): ImageManifest {
+function readManifest(text: string, root: unknown): Omit<ImageManifest, 'mediaType'> {
   const { config, layers: listed } = parseSchema(manifestSchema, root, WHAT);
   // Go writes an empty list of an image without layers as null.
   const layers = listed ?? [];

@@ -42,6 +42,7 @@ export function createLayerStore(db: Kysely<Schema>, unsynced: Unsynced): LayerS
           .set({
             state: 'ready',
             blob_bytes: layer.blobBytes,
+            blob_digest: layer.blobDigest ?? null,
             tar_bytes: layer.tarBytes,
             content_bytes: layer.contentBytes,
             changed_at_ms: nowMs,
@@ -157,6 +158,7 @@ function recordOf(row: LayerRow): LayerRecord {
   return {
     diffId: row.diff_id,
     blobBytes: row.blob_bytes,
+    ...(row.blob_digest === null ? {} : { blobDigest: row.blob_digest }),
     tarBytes: row.tar_bytes,
     contentBytes: row.content_bytes,
   };

@@ -215,6 +215,8 @@ export type BuildResult =
 export type LayerRecord = {
   diffId: Digest;
   blobBytes: number;
+  /** Tree digest of the blob (lib/piece-digest.ts); none where a version before 0.2 made it. */
+  blobDigest?: Digest;
   tarBytes: number;
   /** Logical size of the regular files, for the size limit of a cache. */
   contentBytes: number;

@@ -115,6 +115,8 @@ export type LayerRow = {
   diff_id: Digest;
   state: LayerState;
   blob_bytes: number;
+  /** Tree digest of the blob; null where a version before 0.2 made it. */
+  blob_digest: Digest | null;
   tar_bytes: number;
   content_bytes: number;
   /** When it came into its state. */

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
-import { openDiskBlobs } from '../../src/blobs/index.ts';
+import { isMarkedVerified, openDiskBlobs, verifyFile } from '../../src/blobs/index.ts';
+import { treeDigest } from '../../src/layers/testing/memory.ts';
 import { hexOf } from '../../src/lib/digest.ts';
 import { collect, describeBlobContract, digestOf } from './blobs.ts';
 
@@ -57,6 +58,25 @@ describe('disk blobs', () => {
     await ingest.writev([Buffer.from('whole')], 0);
     await ingest.commit(digestOf(0xab), 5);
     assert.equal(await readFile(blobs.path(digestOf(0xab)), 'utf8'), 'whole');
+  });
+
+  test('a published blob is marked as verified; one written to since is not, and is replaced', async () => {
+    const blobs = await openDiskBlobs({ directory });
+    const path = blobs.path(digestOf(0xac));
+    const publish = async () => {
+      const ingest = await blobs.begin();
+      await ingest.writev([Buffer.from('right')], 0);
+      await ingest.commit(digestOf(0xac), 5);
+    };
+    await publish();
+    assert.equal(await isMarkedVerified(path), true);
+    await writeFile(path, 'wrong');
+    assert.equal(await isMarkedVerified(path), false);
+    await publish();
+    assert.equal(await readFile(path, 'utf8'), 'right');
+    assert.equal(await isMarkedVerified(path), true);
+    assert.equal(await verifyFile(path, treeDigest(Buffer.from('right'))), true);
+    assert.equal(await verifyFile(path, treeDigest(Buffer.from('wrong'))), false);
   });
 });
 

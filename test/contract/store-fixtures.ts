@@ -50,7 +50,13 @@ export async function read(store: Store, cache: ImageCache): Promise<ImageCache 
 }
 
 export function layerOf(number: number): LayerRecord {
-  return { diffId: digestOf(number), blobBytes: 4096 * number, tarBytes: 10_240, contentBytes: 2 ** 40 };
+  return {
+    diffId: digestOf(number),
+    blobBytes: 4096 * number,
+    blobDigest: digestOf(number + 1000),
+    tarBytes: 10_240,
+    contentBytes: 2 ** 40,
+  };
 }
 
 /** Converts and publishes a layer as the build of this cache would. */

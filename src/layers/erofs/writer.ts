@@ -13,7 +13,7 @@ const SECTION_BYTES = 1 << 20;
 /** Block addresses have 32 bits without the 48BIT feature, and the last one means a hole. */
 const MAX_BLOCKS = 0xffff_ffff;
 
-export type Section = { position: number; bytes: Buffer };
+export type Section = { position: number; bytes: Buffer<ArrayBuffer> };
 export type ErofsSummary = { blobBytes: number; contentBytes: number; inodes: number };
 
 /**
@@ -59,7 +59,7 @@ function encodeSuperblock(options: {
   blocks: number;
   rootNid: number;
   layout: { hasChunks: boolean; placed: readonly unknown[] };
-}): Buffer {
+}): Buffer<ArrayBuffer> {
   const block = Buffer.alloc(BLOCK_BYTES);
   const superblock = block.subarray(format.SUPERBLOCK_OFFSET);
   superblock.writeUInt32LE(format.SUPERBLOCK_MAGIC, 0);

@@ -1,10 +1,21 @@
-import { createHash } from 'node:crypto';
+import assert from 'node:assert/strict';
+import { createHash, hash } from 'node:crypto';
 import { digestOfHex } from '../../lib/digest.ts';
+import { PIECE_BYTES } from '../../lib/piece-digest.ts';
 import type { LayerSink } from '../blob-writer.ts';
 import { type ConvertedLayer, type ConvertLayerOptions, convertLayer } from '../convert-layer.ts';
 import { type ErofsFile, openErofs, type ReadAt } from '../erofs/index.ts';
 
 export const digestOf = (bytes: Uint8Array) => digestOfHex(createHash('sha256').update(bytes).digest('hex'));
+
+/** The tree digest by its definition: of the digests of the pieces, one after the other. */
+export function treeDigest(file: Uint8Array) {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < file.length; at += PIECE_BYTES) {
+    pieces.push(hash('sha256', file.subarray(at, at + PIECE_BYTES), 'buffer'));
+  }
+  return digestOf(Buffer.concat(pieces));
+}
 
 /** A sink in memory; what nobody wrote reads as zeros. */
 export function memorySink(): LayerSink & { blob(): Buffer } {
@@ -44,7 +55,9 @@ export async function convertTar(
     sink,
     ...rest,
   });
-  return { ...layer, blob: sink.blob() };
+  const blob = sink.blob();
+  assert.equal(layer.blobDigest, treeDigest(blob));
+  return { ...layer, blob };
 }
 
 export const readFrom =

@@ -5,11 +5,12 @@ import { initial } from './0001-initial.ts';
 import { accounts } from './0002-accounts.ts';
 import { catalog } from './0003-catalog.ts';
 import { nonceLog } from './0004-nonce-log.ts';
+import { blobDigest } from './0005-blob-digest.ts';
 
 type Migration = (schema: SchemaModule, db: Kysely<Schema>) => Promise<void>;
 
 /** One step after the other, from an empty database to the present one; steps are only ever added at the end. */
-const MIGRATIONS: readonly Migration[] = [initial, accounts, catalog, nonceLog];
+const MIGRATIONS: readonly Migration[] = [initial, accounts, catalog, nonceLog, blobDigest];
 
 type Versions = { schema_version: { version: number } };
 

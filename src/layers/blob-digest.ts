@@ -1,0 +1,54 @@
+import { hash, webcrypto } from 'node:crypto';
+import type { Digest } from '../lib/digest.ts';
+import { PIECE_BYTES, PieceDigest } from '../lib/piece-digest.ts';
+
+/** What a piece of nothing but zeros digests to. */
+const ZERO_PIECE_DIGEST = hash('sha256', Buffer.alloc(PIECE_BYTES), 'buffer');
+
+/**
+ * The tree digest (lib/piece-digest.ts) of a file that is written in parts, in any order: no byte twice, and what is left
+ * out is zeros. A part that is a whole piece is digested where it lies; of other pieces a copy is kept until they are whole.
+ */
+export class BlobDigest {
+  readonly #pieces = new PieceDigest();
+  readonly #open = new Map<number, { readonly bytes: Buffer; filled: number }>();
+
+  /** Digests a whole piece on another thread; the bytes may be used again once the promise settles. */
+  async add(position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (position % PIECE_BYTES === 0 && bytes.length === PIECE_BYTES) {
+      // On this thread the hash would take 0.7 ms; the copy that the other one gets takes 0.1.
+      const digest = await webcrypto.subtle.digest('SHA-256', bytes);
+      this.#pieces.setPieceDigest(position / PIECE_BYTES, new Uint8Array(digest));
+      return;
+    }
+    for (let from = 0; from < bytes.length; ) {
+      const index = Math.floor((position + from) / PIECE_BYTES);
+      const offset = (position + from) % PIECE_BYTES;
+      const part = bytes.subarray(from, from + PIECE_BYTES - offset);
+      this.#fill(index, offset, part);
+      from += part.length;
+    }
+  }
+
+  /** Of a file of so many bytes, once every `add` has settled. */
+  finish(fileBytes: number): Digest {
+    const lengthOf = (index: number) => Math.min(PIECE_BYTES, fileBytes - index * PIECE_BYTES);
+    for (const [index, { bytes }] of this.#open) this.#pieces.setPiece(index, bytes.subarray(0, lengthOf(index)));
+    for (let index = 0; index * PIECE_BYTES < fileBytes; index++) {
+      if (this.#pieces.has(index)) continue;
+      if (lengthOf(index) === PIECE_BYTES) this.#pieces.setPieceDigest(index, ZERO_PIECE_DIGEST);
+      else this.#pieces.setPiece(index, Buffer.alloc(lengthOf(index)));
+    }
+    return this.#pieces.digest();
+  }
+
+  #fill(index: number, offset: number, part: Uint8Array): void {
+    const piece = this.#open.get(index) ?? { bytes: Buffer.alloc(PIECE_BYTES), filled: 0 };
+    piece.bytes.set(part, offset);
+    piece.filled += part.length;
+    this.#open.set(index, piece);
+    if (piece.filled < PIECE_BYTES) return;
+    this.#pieces.setPiece(index, piece.bytes);
+    this.#open.delete(index);
+  }
+}

@@ -7,6 +7,7 @@ export function clientConfiguration(options: {
 }): string {
   const { endpoint, regionId, key } = options;
   const host = endpoint.replace(/^https?:\/\//, '');
+  const isTls = endpoint.startsWith('https:');
   return `
 The access key of this server. Its secret is shown this once:
 
@@ -18,13 +19,13 @@ The access key of this server. Its secret is shown this once:
 The larder command of this user finds them by itself. The vendor's Node SDK, @alicloud/eci20180808:
 
   new Client(new Config({
-    endpoint: '${host}', protocol: 'HTTP', regionId: '${regionId}',
+    endpoint: '${host}', protocol: '${isTls ? 'HTTPS' : 'HTTP'}', regionId: '${regionId}',
     accessKeyId: '${key.id}', accessKeySecret: '${key.secret}',
   }))
 
 The aliyun command:
 
   export ALIBABA_CLOUD_ACCESS_KEY_ID=${key.id} ALIBABA_CLOUD_ACCESS_KEY_SECRET=${key.secret}
-  aliyun eci DescribeImageCaches --region ${regionId} --RegionId ${regionId} --endpoint ${host} --insecure
+  aliyun eci DescribeImageCaches --region ${regionId} --RegionId ${regionId} --endpoint ${host} ${isTls ? '--secure' : '--insecure'}
 `;
 }

@@ -1,4 +1,12 @@
-import { defaultDataDirectory, profilePath, readProfile, resolveClientSettings } from '../config/index.ts';
+import { readFile } from 'node:fs/promises';
+import {
+  type ClientSettings,
+  defaultDataDirectory,
+  profilePath,
+  readProfile,
+  resolveClientSettings,
+} from '../config/index.ts';
+import { LarderError } from '../lib/errors.ts';
 import type { Io } from './io.ts';
 
 /** What the commands ask of a client of the API. */
@@ -20,7 +28,25 @@ const CALL_TIMEOUT_MS = 30_000;
 export async function connect(io: Io): Promise<ApiClient> {
   const settings = await resolveClientSettings(io.env, () => readProfile(profilePath(io.env)));
   const { createClient } = await import('../client/index.ts');
-  return createClient({ ...settings, timeoutMs: CALL_TIMEOUT_MS });
+  return createClient({ ...settings, trust: await readTrust(settings), timeoutMs: CALL_TIMEOUT_MS });
+}
+
+/** The certificates that the settings name, beside the well-known authorities and those of NODE_EXTRA_CA_CERTS. */
+async function readTrust({ caCertPath, pinnedCertPath }: ClientSettings) {
+  if (caCertPath !== undefined) return { authorities: await readCertificate(caCertPath) };
+  return pinnedCertPath === undefined ? undefined : { pinned: await readCertificate(pinnedCertPath) };
+}
+
+async function readCertificate(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new LarderError(
+      'cli.certificate',
+      `cannot read the certificate ${path}; LARDER_CA_CERT names the file of the server's authority`,
+      { cause },
+    );
+  }
 }
 
 /** The server's data folder, for commands on its own machine: `--data`, else `LARDER_DATA`, else the profile, else the default. */

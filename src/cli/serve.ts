@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import {
   DEFAULT_LISTEN,
@@ -6,6 +7,7 @@ import {
   defaultDataDirectory,
   loadServerConfig,
   profilePath,
+  readConfigFile,
   readProfile,
   writeProfile,
 } from '../config/index.ts';
@@ -17,7 +19,10 @@ import { addOutputOption } from './usage.ts';
 
 type ServeOptions = {
   data?: string;
+  config?: string;
   listen?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   region?: string;
   logLevel?: string;
   auth: boolean;
@@ -30,6 +35,9 @@ export function addServe(program: Command, io: Io): void {
     .description('run the image cache service')
     .option('--data <dir>', "database, layers and snapshots (default: LARDER_DATA, else the platform's data folder)")
     .option('--listen <host:port>', `where to listen (default: LARDER_LISTEN, else ${DEFAULT_LISTEN})`)
+    .option('--tls-cert <file>', 'serve HTTPS with this certificate, PEM with its chain (default: LARDER_TLS_CERT)')
+    .option('--tls-key <file>', 'the key of --tls-cert, PEM without a passphrase (default: LARDER_TLS_KEY)')
+    .option('--config <file>', 'settings as JSON; environment and flags win over it (default: LARDER_CONFIG)')
     .option('--region <id>', `the region it answers for (default: LARDER_REGION, else ${DEFAULT_REGION_ID})`)
     .option(
       '--log-level <level>',
@@ -41,21 +49,27 @@ export function addServe(program: Command, io: Io): void {
       `
 The first start makes an access key and shows it once; LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET choose it.
 LARDER_NO_AUTH=1 is the same as --no-auth.
+New files of certificate and key are taken up while it runs. A file of settings has the names of the environment in another
+spelling: {"listen": "0.0.0.0:4620", "tlsCert": "/etc/larder/cert.pem"} is LARDER_LISTEN and LARDER_TLS_CERT.
 The log goes to standard error. SIGTERM or Ctrl-C ends it; builds under way go on after the next start.
 
 Examples:
   larder serve
-  larder serve --data /srv/larder --listen 0.0.0.0:4620`,
+  larder serve --data /srv/larder --listen 0.0.0.0:4620 --tls-cert cert.pem --tls-key key.pem`,
     );
   addOutputOption(command).action((options: ServeOptions) => serve(io, options));
 }
 
 async function serve(io: Io, options: ServeOptions): Promise<void> {
   const dataDirectory = defaultDataDirectory(options.data === undefined ? io.env : { LARDER_DATA: options.data });
+  const file = options.config ?? io.env.LARDER_CONFIG;
   const config = loadServerConfig(io.env, {
     dataDirectory,
+    ...(file ? { file: await readConfigFile(file) } : {}),
     defaultRegionId: DEFAULT_REGION_ID,
     ...(options.listen === undefined ? {} : { listen: options.listen }),
+    ...(options.tlsCert === undefined ? {} : { tlsCert: options.tlsCert }),
+    ...(options.tlsKey === undefined ? {} : { tlsKey: options.tlsKey }),
     ...(options.region === undefined ? {} : { regionId: options.region }),
     ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
     ...(options.auth ? {} : { noAuth: true }),
@@ -63,7 +77,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
   const { startServer } = await import('../server/index.ts');
   const server = await startServer(config);
   try {
-    await rememberServer(io, server, dataDirectory);
+    await rememberServer(io, server, { dataDirectory, tlsCert: config.tls?.certPath });
     announce(io, server, { dataDirectory, output: options.output, noAuth: config.noAuth });
     if (!io.signal.aborted) await once(io.signal, 'abort');
   } finally {
@@ -72,7 +86,11 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
 }
 
 /** Leaves the profile that clients on this machine read. Without a new key, only one of the same data folder is kept up to date. */
-async function rememberServer(io: Io, server: RunningServer, dataDirectory: string): Promise<void> {
+async function rememberServer(
+  io: Io,
+  server: RunningServer,
+  { dataDirectory, tlsCert }: { dataDirectory: string; tlsCert: string | undefined },
+): Promise<void> {
   const { endpoint, regionId, firstKey } = server;
   const path = profilePath(io.env);
   const known = firstKey ? undefined : await readProfile(path).catch(() => undefined);
@@ -81,7 +99,14 @@ async function rememberServer(io: Io, server: RunningServer, dataDirectory: stri
     : known?.dataDirectory === dataDirectory && known;
   if (!key) return;
   const { accessKeyId, accessKeySecret } = key;
-  await writeProfile(path, { endpoint, regionId, accessKeyId, accessKeySecret, dataDirectory });
+  await writeProfile(path, {
+    endpoint,
+    regionId,
+    accessKeyId,
+    accessKeySecret,
+    dataDirectory,
+    ...(tlsCert === undefined ? {} : { tlsCert: resolve(tlsCert) }),
+  });
 }
 
 function announce(

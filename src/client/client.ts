@@ -1,10 +1,11 @@
-import { request as sendRequest } from 'undici';
+import { Agent, request as sendRequest } from 'undici';
 import { systemClock } from '../lib/clock.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { canonicalParameters, ECI_VERSION, flattenParameters, type WireValue } from '../rpc/index.ts';
 import { parseAnswer, parseJson, readText, refusal } from './answer.ts';
 import { eventData } from './server-sent-events.ts';
 import { type Credentials, signRequest, type UnsignedRequest } from './sign-request.ts';
+import { type Trust, trustOptions } from './trust.ts';
 
 export type ClientOptions = Credentials & {
   /** `http://127.0.0.1:4620`; plain http when there is no scheme. */
@@ -13,6 +14,8 @@ export type ClientOptions = Credentials & {
   readonly regionId: string;
   /** For one call from the first byte to the last, and for the answer to begin where it is a stream. */
   readonly timeoutMs: number;
+  /** For an endpoint whose certificate no well-known authority vouches for. */
+  readonly trust?: Trust | undefined;
 };
 
 /** In the API's names, as lists and objects or already flat (`Image.1`). */
@@ -24,10 +27,23 @@ export type Client = {
   call(action: string, params?: CallParams, options?: CallOptions): Promise<Record<string, unknown>>;
   /** The events of a stream of the server (`/events`), each parsed from its JSON; ends with the stream, throws on abort. */
   openEvents(path: string, query?: CallParams, options?: CallOptions): AsyncIterable<unknown>;
+  /** A signed GET of what is no document of the API. The body must be read to its end, or its iteration broken off. */
+  openBody(path: string, query?: CallParams, options?: CallOptions & { range?: string }): Promise<AnswerBody>;
+};
+
+/** `bytes` throws `client.timeout` after a silence, `client.connection-failed` when the connection breaks. */
+export type AnswerBody = {
+  readonly status: number;
+  /** The first of each name, in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly bytes: AsyncIterable<Uint8Array>;
 };
 
 /** The server says something on a stream every few seconds; a silence this long means that it is gone. */
 const MAX_SILENCE_MS = 30_000;
+
+/** OpenSSL's reasons why a certificate does not verify, which node uses as codes; and the host name's mismatch. */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|INVALID_CA/;
 
 type Answer = Awaited<ReturnType<typeof sendRequest>>;
 
@@ -35,6 +51,7 @@ type Answer = Awaited<ReturnType<typeof sendRequest>>;
 export function createClient(options: ClientOptions): Client {
   const { regionId, timeoutMs } = options;
   const origin = parseEndpoint(options.endpoint);
+  const dispatcher = options.trust && new Agent({ connect: trustOptions(options.trust) });
 
   return {
     async call(action, params = {}, { signal } = {}) {
@@ -77,7 +94,32 @@ export function createClient(options: ClientOptions): Client {
         answer.body.destroy();
       }
     },
+
+    async openBody(path, query = {}, { signal, range } = {}) {
+      const flat = flattenParameters({ RegionId: regionId, ...query });
+      const headers: Record<string, string> = range === undefined ? {} : { range };
+      const request = { method: 'GET', path, query: flat, body: '', headers } as const;
+      const answer = await translate(signal, undefined, () =>
+        send(request, { signal, headersTimeout: timeoutMs, bodyTimeout: MAX_SILENCE_MS }),
+      );
+      if (answer.statusCode !== 200 && answer.statusCode !== 206)
+        throw refusal(answer.statusCode, await translate(signal, undefined, () => readText(answer.body)));
+      return { status: answer.statusCode, headers: firstHeaders(answer.headers), bytes: bytesOf(answer, signal) };
+    },
   };
+
+  async function* bytesOf(answer: Answer, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    const chunks: AsyncIterator<Uint8Array> = answer.body[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await translate(signal, undefined, () => chunks.next());
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      answer.body.destroy();
+    }
+  }
 
   function send(
     request: Omit<UnsignedRequest, 'origin'>,
@@ -85,7 +127,14 @@ export function createClient(options: ClientOptions): Client {
   ): Promise<Answer> {
     const { url, headers } = signRequest({ ...request, origin }, { credentials: options, nowMs: systemClock.now() });
     const { signal = null, ...timeouts } = limits;
-    return sendRequest(url, { method: request.method, headers, body: request.body || null, signal, ...timeouts });
+    return sendRequest(url, {
+      method: request.method,
+      headers,
+      body: request.body || null,
+      signal,
+      ...timeouts,
+      ...(dispatcher ? { dispatcher } : {}),
+    });
   }
 
   /** Runs the exchange and tells its failures apart: the caller's abort, the time-out, no server, a broken connection. */
@@ -113,8 +162,19 @@ export function createClient(options: ClientOptions): Client {
         `nothing listens at ${origin.origin}: start it with \`larder serve\`, or set LARDER_ENDPOINT to where it runs`,
         { cause },
       );
+    if (code !== undefined && UNTRUSTED.test(code))
+      return new LarderError(
+        'client.untrusted-certificate',
+        `the certificate of ${origin.origin} is not trusted (${code}): name the one of its authority with LARDER_CA_CERT=FILE`,
+        { cause },
+      );
     return new LarderError('client.connection-failed', `${origin.origin}: ${describeError(cause)}`, { cause });
   }
+}
+
+function firstHeaders(headers: Answer['headers']): ReadonlyMap<string, string> {
+  const pairs = Object.entries(headers).map(([name, value]): [string, string] => [name, [value].flat()[0] ?? '']);
+  return new Map(pairs);
 }
 
 function parseEndpoint(endpoint: string): URL {

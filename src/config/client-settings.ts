@@ -11,6 +11,10 @@ export type ClientSettings = {
   accessKeyId: string;
   accessKeySecret: string;
   securityToken?: string;
+  /** A file of certificates (PEM) that are trusted beside the well-known ones: LARDER_CA_CERT. */
+  caCertPath?: string;
+  /** The certificate file of the server on this machine: its endpoint must show just this certificate, under any name. */
+  pinnedCertPath?: string;
 };
 
 /**
@@ -42,6 +46,10 @@ export async function resolveClientSettings(
     regionId: fromEnvironment.regionId || profile?.regionId || DEFAULT_REGION_ID,
     accessKeyId: key.accessKeyId,
     accessKeySecret: key.accessKeySecret,
+    ...(env.LARDER_CA_CERT ? { caCertPath: env.LARDER_CA_CERT } : {}),
+    ...(profile?.tlsCert && !env.LARDER_CA_CERT && endpoint === profile.endpoint
+      ? { pinnedCertPath: profile.tlsCert }
+      : {}),
     ...('securityToken' in key && key.securityToken ? { securityToken: key.securityToken } : {}),
   };
 }

@@ -9,6 +9,8 @@ const profileSchema = z.object({
   accessKeyId: z.string().min(1),
   accessKeySecret: z.string().min(1),
   dataDirectory: z.string().min(1),
+  /** The file of the server's certificate, where it serves HTTPS: what the clients of this machine trust. */
+  tlsCert: z.string().min(1).optional(),
 });
 
 /** What `larder serve` leaves for the clients of the same user on the same machine. */

@@ -33,6 +33,8 @@ const environmentSchema = z.object({
   LARDER_PLAIN_HTTP_REGISTRIES: list,
   LARDER_INSECURE_REGISTRIES: list,
   LARDER_ACR_INSTANCES: z.string().min(1).optional(),
+  LARDER_TLS_CERT: z.string().min(1).optional(),
+  LARDER_TLS_KEY: z.string().min(1).optional(),
   LARDER_DECOMPRESSOR: z.enum(['auto', 'node']).default('auto'),
   DOCKER_CONFIG: z.string().optional(),
   HOME: z.string().optional(),
@@ -42,6 +44,8 @@ const environmentSchema = z.object({
 export type ServerConfig = {
   dataDirectory: string;
   listen: { host: string; port: number };
+  /** Files of certificate chain and key, PEM; absent: plain HTTP. */
+  tls?: { certPath: string; keyPath: string };
   regionId: string;
   logLevel: z.infer<typeof environmentSchema>['LARDER_LOG_LEVEL'];
   /** A key that the operator chose; otherwise the first start makes one. */
@@ -68,7 +72,11 @@ export type ServerConfig = {
 export type ServerFlags = {
   dataDirectory: string;
   defaultRegionId: string;
+  /** What the configuration file says, see readConfigFile; the environment wins over it. */
+  file?: Readonly<Record<string, string | undefined>>;
   listen?: string;
+  tlsCert?: string;
+  tlsKey?: string;
   regionId?: string;
   logLevel?: string;
   noAuth?: boolean;
@@ -76,9 +84,13 @@ export type ServerFlags = {
 
 /** Reads the server's settings from environment and flags. Throws `config.invalid`, naming the setting and what it takes. */
 export function loadServerConfig(env: Readonly<Record<string, string | undefined>>, flags: ServerFlags): ServerConfig {
+  checkFileNames(flags.file);
   const overridden = {
+    ...flags.file,
     ...env,
     ...(flags.listen === undefined ? {} : { LARDER_LISTEN: flags.listen }),
+    ...(flags.tlsCert === undefined ? {} : { LARDER_TLS_CERT: flags.tlsCert }),
+    ...(flags.tlsKey === undefined ? {} : { LARDER_TLS_KEY: flags.tlsKey }),
     ...(flags.regionId === undefined ? {} : { LARDER_REGION: flags.regionId }),
     ...(flags.logLevel === undefined ? {} : { LARDER_LOG_LEVEL: flags.logLevel }),
     ...(flags.noAuth === undefined ? {} : { LARDER_NO_AUTH: String(flags.noAuth) }),
@@ -96,6 +108,13 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
       'LARDER_ACCESS_KEY_ID and LARDER_ACCESS_KEY_SECRET are set together or not at all',
     );
   }
+  const [certPath, keyPath] = [settings.LARDER_TLS_CERT, settings.LARDER_TLS_KEY];
+  if ((certPath === undefined) !== (keyPath === undefined)) {
+    throw new LarderError(
+      'config.invalid',
+      '--tls-cert and --tls-key (LARDER_TLS_CERT, LARDER_TLS_KEY) are set together or not at all',
+    );
+  }
   const listen = parseListen(settings.LARDER_LISTEN);
   if (settings.LARDER_NO_AUTH && !isLoopback(listen.host)) {
     throw new LarderError(
@@ -108,6 +127,7 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
   return {
     dataDirectory: flags.dataDirectory,
     listen,
+    ...(certPath !== undefined && keyPath !== undefined ? { tls: { certPath, keyPath } } : {}),
     regionId: settings.LARDER_REGION ?? flags.defaultRegionId,
     logLevel: settings.LARDER_LOG_LEVEL,
     ...(id !== undefined && secret !== undefined ? { presetKey: { id, secret } } : {}),
@@ -123,6 +143,16 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     ...(dockerDirectory === undefined ? {} : { dockerConfigPath: `${dockerDirectory}/config.json` }),
     path: settings.PATH,
   };
+}
+
+/** A name in the file that means nothing is a mistake of whoever wrote it; in the environment it is anybody's. */
+function checkFileNames(file: ServerFlags['file']): void {
+  const unknown = Object.keys(file ?? {}).filter((name) => !Object.hasOwn(environmentSchema.shape, name));
+  if (unknown.length === 0) return;
+  throw new LarderError(
+    'config.invalid',
+    `the configuration file has settings that there are not: ${unknown.join(', ')}`,
+  );
 }
 
 /** Reads `HOST:PORT`, `[IPv6]:PORT` or `:PORT` (loopback); port 0 takes a free one. */

@@ -18,7 +18,9 @@ const REFUSALS = new Map<string | undefined, ApiError>([
 /** Answers what can't be read as HTTP in the API's error form, where the socket still takes an answer, and closes it. */
 export function answerBrokenRequest(cause: NodeJS.ErrnoException, socket: Duplex): void {
   if (socket.writableEnded) return;
-  if (cause.code === 'ECONNRESET' || !socket.writable) {
+  // Without TLS there is nothing to answer on: what came is plain HTTP, or a client that does not trust the certificate.
+  const isTls = /^ERR_(SSL|TLS)_/.test(cause.code ?? '');
+  if (cause.code === 'ECONNRESET' || isTls || !socket.writable) {
     socket.destroy();
     return;
   }

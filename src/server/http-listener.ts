@@ -1,23 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ApiError, apiError, type RpcHandler, renderError } from '../rpc/index.ts';
+import { addBlobRoutes, type BlobServices } from './blob-routes.ts';
 import { answerBrokenRequest, MAX_HEADER_BYTES } from './broken-request.ts';
-import { addEventRoute, type EventServices } from './event-route.ts';
+import { addEventRoute } from './event-route.ts';
 import { splitTarget } from './rpc-request.ts';
 import { createRpcRoute, type RequestListener } from './rpc-route.ts';
+import type { ServerTls } from './tls.ts';
 import { VERSION } from './version.ts';
 
 /** Clients give up after 3 to 10 s; a request that has not arrived by then never will. */
 const REQUEST_TIMEOUT_MS = 30_000;
 /** As the vendor's gateway says in its Keep-Alive header. */
 const KEEP_ALIVE_MS = 25_000;
+const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 /** The other routes take no bodies. */
 const READING = new Set(['GET', 'HEAD']);
 
-export type HttpServices = EventServices & { rpc: RpcHandler };
+export type HttpServices = BlobServices & {
+  rpc: RpcHandler;
+  /** Absent: plain HTTP. */
+  tls?: ServerTls | undefined;
+};
 
-/** The HTTP side of the service: RPC on `/`, the event stream, and three answers that need no key. */
+/** The HTTP side of the service: RPC on `/`, the event stream, what nodes fetch, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {
   const rpcRoute = createRpcRoute(services.rpc, services.stopping);
   const app = fastify({
@@ -27,12 +35,13 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
     // The signature covers the text as it came: fastify's own query parser is not used.
     routerOptions: { querystringParser: () => ({}) },
     serverFactory: (routes) =>
-      openServer((request, response) => (isRpc(request) ? rpcRoute : routes)(request, response)),
+      openServer((request, response) => (isRpc(request) ? rpcRoute : routes)(request, response), services.tls),
     // The server has its own.
     clientErrorHandler: () => undefined,
     frameworkErrors: (_error, request, reply) => void sendError(badRequest(), request, reply),
   });
   addEventRoute(app, services);
+  addBlobRoutes(app, services);
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     if (services.stopping.aborted) return reply.code(503).send({ status: 'stopping' });
@@ -53,19 +62,26 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
   return app;
 }
 
-function openServer(listener: RequestListener): Server {
-  const server = createServer({
+function openServer(listener: RequestListener, tls: ServerTls | undefined): Server {
+  const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: REQUEST_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Without one the gateway answers all the same; Node.js would answer nothing but a status.
     requireHostHeader: false,
-  });
+  };
+  const server = tls ? openTlsServer(options, tls) : createServer(options);
   server.on('request', listener);
   // Whatever else a caller expects than 100-continue, it gets an answer.
   server.on('checkExpectation', listener);
   server.on('clientError', answerBrokenRequest);
+  return server;
+}
+
+function openTlsServer(options: ServerOptions, tls: ServerTls): Server {
+  const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
+  tls.follow((next) => server.setSecureContext(next));
   return server;
 }
 

@@ -29,7 +29,8 @@ export function toRpcRequest(request: IncomingMessage): RpcRequest {
     if (values) values.push(value);
     else headers.set(name, [value]);
   }
-  return { method, ...splitTarget(request), headers, body: NO_BODY, peer: socket.remoteAddress ?? '', secure: false };
+  const secure = 'encrypted' in socket;
+  return { method, ...splitTarget(request), headers, body: NO_BODY, peer: socket.remoteAddress ?? '', secure };
 }
 
 /**

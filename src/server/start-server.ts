@@ -19,6 +19,7 @@ import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts
 import { createHttpListener } from './http-listener.ts';
 import { createOpenAuthenticate } from './open-authenticate.ts';
 import { createSealers } from './sealers.ts';
+import { openServerTls } from './tls.ts';
 
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -88,9 +89,13 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     log,
     onFinished: (call) => log.debug(call, 'call'),
   });
-  const app = createHttpListener({ rpc, authenticate, authorize, guard, store, stopping: stopping.signal });
+  const tls = config.tls && (await openServerTls(config.tls, log));
+  cleanup.defer(() => tls?.close());
+  const parts = { rpc, authenticate, authorize, guard, store, blobs, log, tls, stopping: stopping.signal };
+  const app = createHttpListener(parts);
   cleanup.defer(() => closeListener(app));
-  const endpoint = await app.listen({ host: config.listen.host, port: config.listen.port });
+  const listening = await app.listen({ host: config.listen.host, port: config.listen.port });
+  const endpoint = tls ? listening.replace(/^http:/, 'https:') : listening;
   log.info({ endpoint, data: folder.directory }, 'ready');
   if (config.noAuth) log.warn({ endpoint }, 'NO AUTHENTICATION: whoever can connect does what they like');
   const warmed = warmMatches(services, { store, log, stopping: stopping.signal });

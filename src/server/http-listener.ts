@@ -5,7 +5,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { ApiError, apiError, type RpcHandler, renderError } from '../rpc/index.ts';
 import { addBlobRoutes, type BlobServices } from './blob-routes.ts';
 import { answerBrokenRequest, MAX_HEADER_BYTES } from './broken-request.ts';
-import { addEventRoute } from './event-route.ts';
+import { addEventRoute, type EventServices } from './event-route.ts';
 import { splitTarget } from './rpc-request.ts';
 import { createRpcRoute, type RequestListener } from './rpc-route.ts';
 import type { ServerTls } from './tls.ts';
@@ -19,11 +19,12 @@ const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 /** The other routes take no bodies. */
 const READING = new Set(['GET', 'HEAD']);
 
-export type HttpServices = BlobServices & {
-  rpc: RpcHandler;
-  /** Absent: plain HTTP. */
-  tls?: ServerTls | undefined;
-};
+export type HttpServices = EventServices &
+  BlobServices & {
+    rpc: RpcHandler;
+    /** Absent: plain HTTP. */
+    tls?: ServerTls | undefined;
+  };
 
 /** The HTTP side of the service: RPC on `/`, the event stream, what nodes fetch, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {

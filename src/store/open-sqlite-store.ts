@@ -10,6 +10,7 @@ import { createBuildQueue } from './builds.ts';
 import { createCacheWriter } from './cache-writer.ts';
 import { createCacheStore } from './caches.ts';
 import { createClientTokenStore } from './client-tokens.ts';
+import { createHealthStore } from './health.ts';
 import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
 import { createNonceStore } from './nonces.ts';
@@ -56,6 +57,7 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     caches: createCacheStore(db, { prepared, writer, view, sealer, unsynced }),
     builds: createBuildQueue(db, { writer, sealer }),
     layers: createLayerStore(db, unsynced),
+    health: createHealthStore(db, writer),
     ping: async () => void (await sql`select 1`.execute(db)),
     async close() {
       nonces.close();

@@ -1,8 +1,10 @@
 import type { BuildOptions, CacheEventInput, CacheStatus, ImageCache, Tag } from '../caches/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import type { AccountStore, RamStore } from './account-ports.ts';
+import type { HealthStore } from './health-ports.ts';
 
 export type * from './account-ports.ts';
+export type * from './health-ports.ts';
 
 /** Everything Larder remembers, and its queue. `test/contract/store.ts` is the contract of every adapter. */
 export type Store = {
@@ -13,6 +15,7 @@ export type Store = {
   caches: CacheStore;
   builds: BuildQueue;
   layers: LayerStore;
+  health: HealthStore;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;

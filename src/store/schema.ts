@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely';
 import type { CacheStatus } from '../caches/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import type { AccountSchema } from './account-schema.ts';
@@ -20,9 +21,17 @@ export type Schema = AccountSchema & {
   builds: BuildRow;
   /** The snapshot that a cache has, and the one that its build is making. */
   snapshots: { id: string; image_cache_id: string };
-  layers: LayerRow;
+  /** `checked_at_ms`: when the blob was last read and found right, 0 when never. */
+  layers: LayerRow & { checked_at_ms: Generated<number> };
   /** Layers that a snapshot names or will name: nobody may remove them. */
   layer_uses: { snapshot_id: string; diff_id: Digest };
+  lost_layers: LostLayerRow;
+  /** Snapshot manifests once more, packed with zstd, and the sha256 digest of their text. */
+  snapshot_copies: { snapshot_id: string; digest: Digest; manifest: Uint8Array };
+  /** Written by a trigger: snapshots whose manifest has not been copied yet. */
+  uncopied_snapshots: { snapshot_id: string };
+  /** Written by a trigger: snapshots that lost their row and whose files may still be there. */
+  removed_snapshots: { id: string };
 };
 
 export type ImageCacheRow = {
@@ -123,4 +132,18 @@ export type LayerRow = {
   changed_at_ms: number;
   lease_owner: string | null;
   lease_until_ms: number | null;
+};
+
+/** Why the blob of a layer that snapshots use is not there. */
+export type LossReason = 'missing' | 'wrong-size' | 'wrong-digest' | 'unreadable';
+
+/** A layer to be rebuilt; its own row is `absent` until somebody has done it. */
+export type LostLayerRow = {
+  diff_id: Digest;
+  reason: LossReason;
+  found_at_ms: number;
+  /** How often rebuilding it failed. */
+  attempts: number;
+  next_attempt_ms: number;
+  last_error: string | null;
 };

@@ -1,3 +1,6 @@
+export { openBlobKeeper } from './blob-keeper.ts';
 export { type DiskBlobs, openDiskBlobs } from './disk-blobs.ts';
-export type { BlobIngest, BlobStore } from './ports.ts';
+export { onDisk } from './disk-errors.ts';
+export { makeFolder, removeDurably, syncName } from './durable-file.ts';
+export type { BlobIngest, BlobKeeper, BlobStore } from './ports.ts';
 export { digestOfFile, isMarkedVerified, markVerified, verifyFile } from './verified-file.ts';

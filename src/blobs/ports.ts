@@ -39,3 +39,26 @@ export type BlobReader = {
   read(position: number, length: number): Promise<Uint8Array>;
   close(): Promise<void>;
 };
+
+/** Looks after the bytes of blobs as they lie on the disk; beside a {@link BlobStore} of the same folder. */
+export type BlobKeeper = {
+  /**
+   * Reads a whole blob past the page cache and gives its tree digest (lib/piece-digest.ts) and size; `onPiece` is waited for
+   * after every piece. Throws `blobs.not-found`, `blobs.unreadable` where the disk can't read it any more, and other `blobs.…`
+   * errors, which say nothing about the bytes.
+   */
+  read(
+    diffId: Digest,
+    options: { signal: AbortSignal; onPiece?: (bytes: number) => void | Promise<void> },
+  ): Promise<{ blobDigest: Digest; bytes: number; fileId: string }>;
+  /** Marks a blob that was just found right as verified (verified-file.ts), unless it is. */
+  confirm(diffId: Digest): Promise<void>;
+  /** Moves a blob out of everybody's sight; false when there is another file than the one with this id by now. */
+  quarantine(diffId: Digest, options: { fileId?: string | undefined; nowMs: number }): Promise<boolean>;
+  /** The same for a snapshot manifest; no error when there is none. */
+  quarantineSnapshot(id: string, nowMs: number): Promise<void>;
+  /** When the blob's file came to its place, or was last changed there; undefined when there is none. */
+  changedAtMs(diffId: Digest): Promise<number | undefined>;
+  /** Removes what was put aside before this time. Returns how many files. */
+  pruneQuarantine(beforeMs: number): Promise<number>;
+};

@@ -1,6 +1,6 @@
 import { MAX_EVENTS } from './limits.ts';
 
-/** What happened, in the order a build goes through it; the last four are warnings. */
+/** What happened, in the order a build goes through it, and then to what it made. */
 export type EventReason =
   | 'Started'
   | 'Pulling'
@@ -13,7 +13,11 @@ export type EventReason =
   | 'FailedPull'
   | 'ExceedSize'
   | 'Failed'
-  | 'Canceled';
+  | 'Canceled'
+  /** The bytes of a layer or a manifest are lost; they are rebuilt, have been, or can't be. */
+  | 'Damaged'
+  | 'Repaired'
+  | 'RepairFailed';
 
 export type CacheEventInput = {
   readonly type: 'Normal' | 'Warning';

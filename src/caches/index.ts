@@ -21,6 +21,7 @@ export {
   type MatchResult,
 } from './matching/match-types.ts';
 export { nameProblem, tagsProblem } from './names.ts';
+export { parseSnapshot } from './parse-snapshot.ts';
 export { type LayerBytes, pullPercent, READY_PERCENT } from './progress.ts';
 export { expiry, failedExpiry, isExpired } from './retention.ts';
 export { snapshotIdOf } from './snapshot-id.ts';

@@ -1,4 +1,4 @@
-import type { CacheEventInput } from '../caches/index.ts';
+import type { CacheEventInput, RegistryOptions } from '../caches/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import type { LossReason } from './schema.ts';
 
@@ -29,6 +29,7 @@ export type LostLayer = {
 
 /** Where a cache lies, and which of its snapshots is meant. */
 export type SnapshotUser = { snapshotId: string; imageCacheId: string };
+export type LayerUser = SnapshotUser & { registries: RegistryOptions; sizeGib: number };
 export type SnapshotRow = SnapshotUser & {
   /** sha256 of the manifest, once there is a copy. */
   copyDigest?: Digest;
@@ -52,8 +53,8 @@ export type HealthStore = {
   /** Takes a layer whose blob was put aside out of service; false when it is not `ready`. */
   lose(diffId: Digest, loss: { reason: LossReason; nowMs: number }): Promise<boolean>;
   lost(): Promise<LostLayer[]>;
-  /** Caches that show a snapshot which uses the layer. */
-  users(diffId: Digest): Promise<SnapshotUser[]>;
+  /** Caches that show a snapshot which uses the layer, in the order of snapshots. */
+  users(diffId: Digest): Promise<LayerUser[]>;
   postponeRebuild(diffId: Digest, failure: { error: string; nextAttemptMs: number }): Promise<void>;
   /** The layer is back, or nobody needs it any more. */
   forgetLoss(diffId: Digest): Promise<void>;

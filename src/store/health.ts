@@ -87,11 +87,16 @@ export function createHealthStore(db: Kysely<Schema>, writer: CacheWriter): Heal
             .onRef('image_caches.id', '=', 'snapshots.image_cache_id')
             .onRef('image_caches.snapshot_id', '=', 'snapshots.id'),
         )
-        .select(['snapshots.id', 'snapshots.image_cache_id'])
+        .select(['snapshots.id', 'snapshots.image_cache_id', 'image_caches.registries', 'image_caches.size_gib'])
         .where('layer_uses.diff_id', '=', diffId)
         .orderBy('snapshots.id')
         .execute();
-      return rows.map((row) => ({ snapshotId: row.id, imageCacheId: row.image_cache_id }));
+      return rows.map((row) => ({
+        snapshotId: row.id,
+        imageCacheId: row.image_cache_id,
+        registries: JSON.parse(row.registries),
+        sizeGib: row.size_gib,
+      }));
     },
 
     async postponeRebuild(diffId, { error, nextAttemptMs }) {

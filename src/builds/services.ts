@@ -1,4 +1,4 @@
-import type { BlobStore } from '../blobs/ports.ts';
+import type { BlobKeeper, BlobStore } from '../blobs/ports.ts';
 import type { BuildOptions } from '../caches/index.ts';
 import type { Decompressor, LayerLimits } from '../layers/index.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -20,9 +20,14 @@ export type BuildServices = {
   readonly layerLimits: LayerLimits;
   /** At most N layers are downloaded and converted at once in this process. */
   readonly layerSlots: Limit;
+  /** Blobs that this machine has mounted, by the hex digits of their keys: the collector leaves them alone. */
+  readonly attachedBlobs?: (() => Promise<ReadonlySet<string>>) | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 };
+
+/** What keeping content right works with, beside. */
+export type CareServices = BuildServices & { readonly keeper: BlobKeeper };
 
 /** A build or layer whose worker died is taken over after this long. */
 export const LEASE_MS = 30_000;

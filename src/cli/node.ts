@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { addGroup } from './account-command.ts';
 import type { Io } from './io.ts';
+import { addNodeContainerd } from './node-containerd.ts';
+import { addNodePodman } from './node-podman.ts';
 
 /** `larder node …`: what a machine that starts containers needs. One line per command. */
 export function addNode(program: Command, io: Io): void {
@@ -18,7 +20,8 @@ Examples:
   );
   // One line per command of the group.
   const commands: readonly ((group: Command, io: Io) => void)[] = [
-    //
+    addNodeContainerd,
+    addNodePodman,
   ];
   for (const add of commands) add(group, io);
 }

@@ -1,0 +1,1 @@
+export { type RunningSnapshotter, type ServeSnapshotterOptions, serveSnapshotter } from './serve-snapshotter.ts';

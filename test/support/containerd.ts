@@ -1,0 +1,140 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { run, toolEnvironment } from './run.ts';
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const READY_TIMEOUT_MS = 30_000;
+const READY_POLL_MS = 20;
+const MAX_LOG_CHARS = 1 << 20;
+
+/** A child process that can be killed and started again. */
+export type Restartable = {
+  log(): string;
+  start(): Promise<void>;
+  /** SIGKILL by default. */
+  end(signal?: NodeJS.Signals): Promise<void>;
+};
+
+function restartable(command: string, args: readonly string[], isReady: () => Promise<boolean>): Restartable {
+  let child: ChildProcess | undefined;
+  let log = '';
+  return {
+    log: () => log,
+    async start() {
+      const started = spawn(command, args, { env: toolEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+      child = started;
+      const collect = (chunk: Buffer) => {
+        log = (log + chunk.toString()).slice(-MAX_LOG_CHARS);
+      };
+      started.stdout.on('data', collect);
+      started.stderr.on('data', collect);
+      const killAtExit = () => started.kill('SIGKILL');
+      process.once('exit', killAtExit);
+      started.once('exit', () => process.removeListener('exit', killAtExit));
+      const deadlineMs = Date.now() + READY_TIMEOUT_MS;
+      while (started.exitCode === null && started.signalCode === null) {
+        if (await isReady()) return;
+        if (Date.now() > deadlineMs) break;
+        await sleep(READY_POLL_MS);
+      }
+      started.kill('SIGKILL');
+      throw new Error(`${command} did not become ready (exit ${started.exitCode}):\n${log.slice(-4000)}`);
+    },
+    async end(signal = 'SIGKILL') {
+      if (!child || child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill(signal);
+      await exited;
+    },
+  };
+}
+
+export type Snapshotter = Restartable & { socket: string; stateDirectory: string };
+
+/** `larder node containerd` as a real child process. */
+export function createSnapshotter(options: {
+  home: string;
+  dataDirectory: string;
+  args?: readonly string[];
+}): Snapshotter {
+  const { home, dataDirectory, args = [] } = options;
+  const socket = join(home, 'larder.sock');
+  const stateDirectory = join(home, 'state');
+  const own = ['node', 'containerd', '--socket', socket, '--data', dataDirectory, '--state', stateDirectory];
+  const child = restartable(process.execPath, [MAIN, ...own, ...args], () => listens(socket));
+  return { ...child, socket, stateDirectory };
+}
+
+export type Containerd = Restartable & {
+  address: string;
+  /** Runs `ctr ARGS…` and returns what it prints. */
+  ctr(...args: string[]): Promise<string>;
+};
+
+/** Debian's containerd with folders of its own and larder as a proxy snapshotter, which its CRI part uses. */
+export async function createContainerd(options: {
+  home: string;
+  snapshotterSocket: string;
+  /** Another containerd than that on PATH: a folder with containerd, ctr and the shim. */
+  binaries?: string | undefined;
+  /** What a pod is held by. */
+  sandboxImage?: string;
+}): Promise<Containerd> {
+  const { home, snapshotterSocket, binaries, sandboxImage = 'none' } = options;
+  const address = join(home, 'c.sock');
+  const config = join(home, 'containerd.toml');
+  await mkdir(home, { recursive: true });
+  await writeFile(
+    config,
+    `version = 2
+root = "${join(home, 'root')}"
+state = "${join(home, 'run')}"
+[grpc]
+  address = "${address}"
+[ttrpc]
+  address = "${address}.ttrpc"
+[proxy_plugins.larder]
+  type = "snapshot"
+  address = "${snapshotterSocket}"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "${sandboxImage}"
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "larder"
+    disable_snapshot_annotations = false
+[plugins."io.containerd.internal.v1.opt"]
+  path = "${join(home, 'opt')}"
+`,
+  );
+  const command = (name: string) => (binaries === undefined ? name : join(binaries, name));
+  const ctr = (...args: string[]) => run(command('ctr'), ['--address', address, ...args], { timeoutMs: 120_000 });
+  const isReady = () =>
+    ctr('version').then(
+      () => true,
+      () => false,
+    );
+  const child = restartable(command('containerd'), ['--config', config], isReady);
+  return { ...child, address, ctr };
+}
+
+async function listens(socket: string): Promise<boolean> {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some((line) => line.endsWith(` ${socket}`));
+}
+
+/** What is mounted below a folder, in the order of mounting. */
+export function mountsBelow(folder: string): string[] {
+  const paths = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '');
+  return paths.filter((path) => path.startsWith(`${folder}/`));
+}
+
+/** Unmounts everything below a folder. */
+export function unmountBelow(folder: string): void {
+  for (const path of mountsBelow(folder).toReversed()) execFileSync('umount', ['-l', path]);
+}

@@ -15,7 +15,7 @@ import type { RunningServer } from '../server/index.ts';
 import { clientConfiguration } from './client-configuration.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
-import { addOutputOption } from './usage.ts';
+import { addOutputOption, collect } from './usage.ts';
 
 type ServeOptions = {
   data?: string;
@@ -23,6 +23,7 @@ type ServeOptions = {
   listen?: string;
   tlsCert?: string;
   tlsKey?: string;
+  limit?: string[];
   region?: string;
   logLevel?: string;
   auth: boolean;
@@ -38,6 +39,11 @@ export function addServe(program: Command, io: Io): void {
     .option('--tls-cert <file>', 'serve HTTPS with this certificate, PEM with its chain (default: LARDER_TLS_CERT)')
     .option('--tls-key <file>', 'the key of --tls-cert, PEM without a passphrase (default: LARDER_TLS_KEY)')
     .option('--config <file>', 'settings as JSON; environment and flags win over it (default: LARDER_CONFIG)')
+    .option(
+      '--limit <name=value>',
+      'sets a limit of docs/limits.md, such as maxTarBytes=64GiB; may be repeated',
+      collect,
+    )
     .option('--region <id>', `the region it answers for (default: LARDER_REGION, else ${DEFAULT_REGION_ID})`)
     .option(
       '--log-level <level>',
@@ -70,6 +76,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     ...(options.tlsCert === undefined ? {} : { tlsCert: options.tlsCert }),
     ...(options.tlsKey === undefined ? {} : { tlsKey: options.tlsKey }),
+    ...(options.limit === undefined ? {} : { limits: options.limit }),
     ...(options.region === undefined ? {} : { regionId: options.region }),
     ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
     ...(options.auth ? {} : { noAuth: true }),

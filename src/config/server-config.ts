@@ -18,6 +18,12 @@ const list = z
       .filter((part) => part !== ''),
   );
 
+/** Files in the data folder that no row names are removed once they are so old. */
+export const DEFAULT_GC_GRACE_S = 3600;
+/** A quarter of what a plain hard disk gives; a terabyte is read within 12 hours. */
+const DEFAULT_SCRUB_MIB_PER_SECOND = 24;
+const DEFAULT_SCRUB_DAYS = 7;
+
 /** Every setting of the server that the environment can carry; flags of `larder serve` win over it. */
 const environmentSchema = z.object({
   LARDER_LISTEN: z.string().default(DEFAULT_LISTEN),
@@ -33,8 +39,12 @@ const environmentSchema = z.object({
   LARDER_PLAIN_HTTP_REGISTRIES: list,
   LARDER_INSECURE_REGISTRIES: list,
   LARDER_ACR_INSTANCES: z.string().min(1).optional(),
+  LARDER_LIMITS: list,
   LARDER_TLS_CERT: z.string().min(1).optional(),
   LARDER_TLS_KEY: z.string().min(1).optional(),
+  LARDER_GC_GRACE_SECONDS: z.coerce.number().int().min(0).default(DEFAULT_GC_GRACE_S),
+  LARDER_SCRUB_MIB_PER_SECOND: z.coerce.number().min(0).max(100_000).default(DEFAULT_SCRUB_MIB_PER_SECOND),
+  LARDER_SCRUB_DAYS: z.coerce.number().min(0.001).max(3650).default(DEFAULT_SCRUB_DAYS),
   LARDER_DECOMPRESSOR: z.enum(['auto', 'node']).default('auto'),
   DOCKER_CONFIG: z.string().optional(),
   HOME: z.string().optional(),
@@ -46,6 +56,8 @@ export type ServerConfig = {
   listen: { host: string; port: number };
   /** Files of certificate chain and key, PEM; absent: plain HTTP. */
   tls?: { certPath: string; keyPath: string };
+  /** `NAME=VALUE`, the later ones win; the server knows the names. */
+  limits: readonly string[];
   regionId: string;
   logLevel: z.infer<typeof environmentSchema>['LARDER_LOG_LEVEL'];
   /** A key that the operator chose; otherwise the first start makes one. */
@@ -61,6 +73,8 @@ export type ServerConfig = {
   insecureRegistries: string[];
   /** File that says what AcrRegistryInfo stands for; see readAcrInstances. */
   acrInstancesPath?: string;
+  /** How what is Ready is kept right; see CareSettings in builds/. */
+  care: { gcGraceMs: number; scrubBytesPerSecond: number; scrubDays: number };
   /** `auto` takes igzip where it is on PATH. */
   decompressor: 'auto' | 'node';
   /** docker's config.json, for registries whose credentials a caller did not send. */
@@ -77,6 +91,7 @@ export type ServerFlags = {
   listen?: string;
   tlsCert?: string;
   tlsKey?: string;
+  limits?: readonly string[];
   regionId?: string;
   logLevel?: string;
   noAuth?: boolean;
@@ -128,6 +143,8 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     dataDirectory: flags.dataDirectory,
     listen,
     ...(certPath !== undefined && keyPath !== undefined ? { tls: { certPath, keyPath } } : {}),
+    // Each place sets what it names, so that a flag for one limit leaves the others of the file as they are.
+    limits: [...list.parse(flags.file?.LARDER_LIMITS), ...list.parse(env.LARDER_LIMITS), ...(flags.limits ?? [])],
     regionId: settings.LARDER_REGION ?? flags.defaultRegionId,
     logLevel: settings.LARDER_LOG_LEVEL,
     ...(id !== undefined && secret !== undefined ? { presetKey: { id, secret } } : {}),
@@ -139,6 +156,11 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     plainHttpRegistries: settings.LARDER_PLAIN_HTTP_REGISTRIES,
     insecureRegistries: settings.LARDER_INSECURE_REGISTRIES,
     ...(settings.LARDER_ACR_INSTANCES === undefined ? {} : { acrInstancesPath: settings.LARDER_ACR_INSTANCES }),
+    care: {
+      gcGraceMs: settings.LARDER_GC_GRACE_SECONDS * 1000,
+      scrubBytesPerSecond: settings.LARDER_SCRUB_MIB_PER_SECOND * 2 ** 20,
+      scrubDays: settings.LARDER_SCRUB_DAYS,
+    },
     decompressor: settings.LARDER_DECOMPRESSOR,
     ...(dockerDirectory === undefined ? {} : { dockerConfigPath: `${dockerDirectory}/config.json` }),
     path: settings.PATH,

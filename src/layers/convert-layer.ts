@@ -123,6 +123,7 @@ async function readTar(
   const reader = new TarReader(builder, limits);
   const hash = createHash('sha256');
   let compressedBytes = 0;
+  if (expectedBytes !== undefined) enforce(limits, 'maxCompressedBytes', expectedBytes);
   async function* hashed(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
       signal?.throwIfAborted();
@@ -130,6 +131,7 @@ async function readTar(
       compressedBytes += chunk.length;
       if (expectedBytes !== undefined && compressedBytes > expectedBytes)
         throw sizeMismatch(expectedBytes, compressedBytes);
+      enforce(limits, 'maxCompressedBytes', compressedBytes);
       yield chunk;
     }
   }

@@ -7,6 +7,8 @@ const GIB = 1024 * MIB;
 
 /** What one layer may ask for. A layer that asks for more fails with `layers.limit`, naming the limit. */
 export type LayerLimits = {
+  /** As the registry keeps it. */
+  maxCompressedBytes: number;
   /** Of the tar; the caller sets what its quota leaves. */
   maxTarBytes: number;
   /** Tar bytes per compressed byte, once the tar is larger than `ratioFloorBytes`. Deflate can't exceed 1032. */
@@ -36,6 +38,7 @@ export type LayerLimits = {
 };
 
 export const DEFAULT_LAYER_LIMITS: LayerLimits = {
+  maxCompressedBytes: 64 * GIB,
   maxTarBytes: 128 * GIB,
   maxRatio: 1100,
   ratioFloorBytes: GIB,
@@ -56,7 +59,7 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
 export function enforce(limits: LayerLimits, name: keyof LayerLimits, value: number): void {
   const limit = limits[name];
   if (value <= limit) return;
-  throw new LarderError('layers.limit', `the layer exceeds ${name}: ${value} is more than ${limit}`, {
+  throw new LarderError('layers.limit', `the layer exceeds the limit ${name}: ${value} is more than ${limit}`, {
     facts: { limit: name, max: limit, value },
   });
 }

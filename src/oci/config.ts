@@ -2,10 +2,8 @@ import { z } from 'zod';
 import type { Digest } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
 import { digestSchema, parseJson, parseSchema } from './document.ts';
+import { DEFAULT_DOCUMENT_LIMITS } from './limits.ts';
 import type { Platform } from './platform.ts';
-
-/** A config carries history and labels; the largest in the wild stay under 1 MiB. */
-export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
 
 /** What Larder needs of an image config (image-spec config.md), and the rest of it as text. */
 export type ImageConfig = {
@@ -26,10 +24,10 @@ const configSchema = z.object({
 });
 
 /** Reads an image config that must describe as many layers as its manifest. Throws `oci.config-invalid`, `oci.limit-exceeded`. */
-export function parseConfig(bytes: Uint8Array, options: { layerCount: number }): ImageConfig {
+export function parseConfig(bytes: Uint8Array, options: { layerCount: number; maxBytes?: number }): ImageConfig {
   const { text, value } = parseJson(bytes, {
     ...WHAT,
-    limit: { name: 'MAX_CONFIG_BYTES', maxBytes: MAX_CONFIG_BYTES },
+    limit: { name: 'maxConfigBytes', maxBytes: options.maxBytes ?? DEFAULT_DOCUMENT_LIMITS.maxConfigBytes },
   });
   const { os, architecture, variant, rootfs } = parseSchema(configSchema, value, WHAT);
   // null: an image without layers, as Go writes it.

@@ -3,7 +3,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { LarderError } from '../lib/errors.ts';
 import { parseConfig } from './config.ts';
-import { MAX_LAYERS, MAX_MANIFEST_BYTES, parseManifest } from './manifest.ts';
+import { DEFAULT_DOCUMENT_LIMITS } from './limits.ts';
+import { parseManifest } from './manifest.ts';
+
+const { maxLayers, maxManifestBytes } = DEFAULT_DOCUMENT_LIMITS;
+
 import { layerCompression } from './media-types.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
@@ -98,9 +102,9 @@ describe('parseManifest', () => {
     },
     {
       name: 'too many layers',
-      document: { ...manifest, layers: many(MAX_LAYERS + 1, layer) },
+      document: { ...manifest, layers: many(maxLayers + 1, layer) },
       code: 'oci.limit-exceeded',
-      message: /MAX_LAYERS/,
+      message: /maxLayers/,
     },
     { name: 'too many entries', document: { ...index, manifests: many(1001, entry) }, code: 'oci.limit-exceeded' },
     {
@@ -123,7 +127,7 @@ describe('parseManifest', () => {
   }
 
   it('refuses what is too large or not UTF-8', () => {
-    assert.throws(() => parseManifest(new Uint8Array(MAX_MANIFEST_BYTES + 1), MANIFEST), {
+    assert.throws(() => parseManifest(new Uint8Array(maxManifestBytes + 1), MANIFEST), {
       code: 'oci.limit-exceeded',
     });
     assert.throws(() => parseManifest(Uint8Array.of(0x22, 0xff, 0x22), MANIFEST), { code: 'oci.manifest-invalid' });

@@ -8,6 +8,7 @@ import {
   parseJson,
   parseSchema,
 } from './document.ts';
+import { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './limits.ts';
 import {
   type DocumentKind,
   documentKind,
@@ -18,12 +19,6 @@ import {
   unsupported,
 } from './media-types.ts';
 import type { Platform } from './platform.ts';
-
-/** The size that distribution-spec (content manifests) asks registries to take. */
-export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-/** Docker builds at most 127; tools that go beyond stay in the hundreds. */
-export const MAX_LAYERS = 1000;
-export const MAX_INDEX_ENTRIES = 1000;
 
 export type ImageManifest = {
   readonly kind: 'manifest';
@@ -62,19 +57,23 @@ const indexSchema = z.object({
  * undefined or a general type (`application/json`) leaves it to the document.
  * Throws `oci.manifest-invalid`, `oci.media-type-unsupported`, `oci.schema1-unsupported`, `oci.limit-exceeded`.
  */
-export function parseManifest(bytes: Uint8Array, mediaType: string | undefined): ImageManifest | ImageIndex {
+export function parseManifest(
+  bytes: Uint8Array,
+  mediaType: string | undefined,
+  limits: DocumentLimits = DEFAULT_DOCUMENT_LIMITS,
+): ImageManifest | ImageIndex {
   const declared = mediaType === undefined ? undefined : documentKind(mediaType);
   const { text, value } = parseJson(bytes, {
     ...WHAT,
-    limit: { name: 'MAX_MANIFEST_BYTES', maxBytes: MAX_MANIFEST_BYTES },
+    limit: { name: 'maxManifestBytes', maxBytes: limits.maxManifestBytes },
   });
   const root = parseSchema(rootSchema, value, WHAT);
   if (root.schemaVersion === 1) throw schema1Unsupported();
   if (root.schemaVersion !== 2) throw invalid(`schemaVersion ${root.schemaVersion} is unknown`);
   const kind = kindOf(root, declared);
-  if (kind === 'index') return readIndex(text, root);
+  if (kind === 'index') return readIndex(text, root, limits);
   const called = root.mediaType ?? (declared === 'manifest' ? mediaType : undefined);
-  return { ...readManifest(text, root), mediaType: called ?? OCI_MANIFEST };
+  return { ...readManifest(text, root, limits), mediaType: called ?? OCI_MANIFEST };
 }
 
 /** One meaning only: header, `mediaType` and content must agree (CVE-2021-41190, CVE-2024-3727). */
@@ -95,11 +94,11 @@ function kindOf(root: z.infer<typeof rootSchema>, declared: DocumentKind | undef
   return content;
 }
 
-function readManifest(text: string, root: unknown): Omit<ImageManifest, 'mediaType'> {
+function readManifest(text: string, root: unknown, { maxLayers }: DocumentLimits): Omit<ImageManifest, 'mediaType'> {
   const { config, layers: listed } = parseSchema(manifestSchema, root, WHAT);
   // Go writes an empty list of an image without layers as null.
   const layers = listed ?? [];
-  if (layers.length > MAX_LAYERS) throw limitExceeded('MAX_LAYERS', MAX_LAYERS, 'layers');
+  if (layers.length > maxLayers) throw limitExceeded('maxLayers', maxLayers, 'layers');
   if (!isImageConfig(config.mediaType)) {
     throw unsupported(config.mediaType, 'the reference names an artifact, not a container image');
   }
@@ -107,10 +106,9 @@ function readManifest(text: string, root: unknown): Omit<ImageManifest, 'mediaTy
   return { kind: 'manifest', text, config, layers };
 }
 
-function readIndex(text: string, root: unknown): ImageIndex {
+function readIndex(text: string, root: unknown, { maxIndexEntries }: DocumentLimits): ImageIndex {
   const { manifests } = parseSchema(indexSchema, root, { ...WHAT, what: 'index' });
-  if (manifests.length > MAX_INDEX_ENTRIES)
-    throw limitExceeded('MAX_INDEX_ENTRIES', MAX_INDEX_ENTRIES, 'index entries');
+  if (manifests.length > maxIndexEntries) throw limitExceeded('maxIndexEntries', maxIndexEntries, 'index entries');
   return {
     kind: 'index',
     text,

@@ -52,7 +52,7 @@ export async function fetchDocument(
     } catch (error) {
       signal.throwIfAborted();
       if (!deadline.aborted) throw error;
-      const message = `${request.reference.registry} is too slow: ${subject} took longer than ${settings.timeouts.documentMs} ms`;
+      const message = `${request.reference.registry} is too slow: ${subject} took longer than ${settings.timeouts.documentMs} ms (limit documentMs)`;
       throw registryError('registry.timeout', message, { cause: error });
     }
   };

@@ -22,8 +22,9 @@ export async function* downloadLayer(
   layer: { reference: ImageReference; descriptor: Descriptor },
   { signal, onBytes }: DownloadOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { retry, download, log } = connection.settings;
+  const { retry, download, log, timeouts, clock } = connection.settings;
   const { digest, size } = layer.descriptor;
+  const deadlineMs = clock.now() + timeouts.layerMs;
   let received = 0;
   let failures = 0;
   let receivedAtFailure = 0;
@@ -35,12 +36,13 @@ export async function* downloadLayer(
         if (received > size) throw sizeMismatch(`${answer.host} sends more than the ${size} bytes the manifest says`);
         onBytes?.(received);
         yield chunk;
+        if (received < size && clock.now() > deadlineMs) throw tooLong(answer.host, timeouts.layerMs);
       }
       if (received === size) return;
       throw registryError('registry.interrupted', `${answer.host} ended the layer early`);
     } catch (error) {
       signal.throwIfAborted();
-      const verdict = judge(error);
+      const verdict = clock.now() > deadlineMs ? { retry: false as const } : judge(error);
       if (received === size && verdict.retry) return;
       if (received - receivedAtFailure >= download.progressBytes) failures = 0;
       receivedAtFailure = received;
@@ -158,7 +160,7 @@ function createSpeedCheck(policy: DownloadPolicy, host: string): (bytes: number,
     if (windowBytes < policy.minBytes) {
       throw registryError(
         'registry.timeout',
-        `${host} is too slow: ${windowBytes} bytes in ${Math.round(windowMs)} ms`,
+        `${host} is too slow: ${windowBytes} bytes in ${Math.round(windowMs)} ms (limit slowMinBytes)`,
       );
     }
     windowMs = 0;
@@ -171,6 +173,13 @@ function translateBodyError(error: unknown, host: string): LarderError {
   const translated = translateNetworkError(error, host);
   if (error instanceof LarderError || translated.code === 'registry.timeout') return translated;
   return registryError('registry.interrupted', `${host} cut the connection`, { cause: error, facts: translated.facts });
+}
+
+function tooLong(host: string, layerMs: number): LarderError {
+  return registryError(
+    'registry.timeout',
+    `${host} is too slow: the layer takes longer than ${layerMs} ms (limit layerMs)`,
+  );
 }
 
 /** The same error, and how far the download was. */

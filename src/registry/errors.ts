@@ -47,10 +47,10 @@ export function judge(error: unknown): RetryVerdict {
 }
 
 const TIMEOUTS: Readonly<Record<string, string>> = {
-  UND_ERR_CONNECT_TIMEOUT: 'no connection',
-  UND_ERR_HEADERS_TIMEOUT: 'no answer',
-  UND_ERR_BODY_TIMEOUT: 'the answer stopped coming',
-  ETIMEDOUT: 'no connection',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time (limit connectMs)',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer in time (limit headersMs)',
+  UND_ERR_BODY_TIMEOUT: 'the answer stopped coming (limit idleMs)',
+  ETIMEDOUT: 'no connection in time',
 };
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -79,8 +79,7 @@ export function translateNetworkError(error: unknown, host: string): LarderError
   if (error instanceof LarderError) return error;
   const reason = errorCode(error) ?? 'unknown';
   const options = { cause: error, facts: { host, reason } };
-  if (TIMEOUTS[reason])
-    return registryError('registry.timeout', `${host} is too slow: ${TIMEOUTS[reason]} in time`, options);
+  if (TIMEOUTS[reason]) return registryError('registry.timeout', `${host} is too slow: ${TIMEOUTS[reason]}`, options);
   if (NOT_TLS.has(reason)) {
     return registryError(
       'registry.plain-http',

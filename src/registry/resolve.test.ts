@@ -64,7 +64,7 @@ describe('resolve', () => {
     assert.deepEqual([deep.manifestDigest, deep.rootDigest], [armImage.manifestDigest, sha256(nested)]);
     const tooDeep = buildIndex([{ mediaType: INDEX_MEDIA_TYPE, digest: sha256(nested), size: nested.byteLength }]);
     registry.putManifest('app', { bytes: tooDeep, mediaType: INDEX_MEDIA_TYPE }, 'deep');
-    await assert.rejects(resolve(registry, 'app:deep'), { code: 'oci.limit-exceeded', message: /MAX_INDEX_DEPTH/ });
+    await assert.rejects(resolve(registry, 'app:deep'), { code: 'oci.limit-exceeded', message: /maxIndexDepth/ });
     const s390x = { os: 'linux', architecture: 's390x' };
     await assert.rejects(resolve(registry, 'app', s390x), {
       code: 'oci.platform-unavailable',

@@ -8,8 +8,6 @@ import {
   type IndexEntry,
   limitExceeded,
   MANIFEST_ACCEPT,
-  MAX_CONFIG_BYTES,
-  MAX_MANIFEST_BYTES,
   type Platform,
   parseConfig,
   parseManifest,
@@ -36,9 +34,6 @@ export type ResolvedImage = {
   readonly platform: Platform;
 };
 
-/** An index in an index is as deep as it goes. */
-const MAX_INDEX_DEPTH = 2;
-
 type Found = { digest: Digest; manifest: ImageManifest; rootDigest: Digest; mustSuit: boolean };
 
 export async function resolveImage(
@@ -49,6 +44,7 @@ export async function resolveImage(
   const { platform, signal } = options;
   const found = await findManifest(connection, reference, options);
   const { config, layers } = found.manifest;
+  const { maxConfigBytes } = connection.settings.documents;
   const document = await fetchDocument(
     connection,
     {
@@ -56,13 +52,13 @@ export async function resolveImage(
       path: `blobs/${config.digest}`,
       accept: '*/*',
       subject: `image config ${config.digest} of ${reference.repository}`,
-      limit: { name: 'MAX_CONFIG_BYTES', maxBytes: MAX_CONFIG_BYTES },
+      limit: { name: 'maxConfigBytes', maxBytes: maxConfigBytes },
       digest: config.digest,
       size: config.size,
     },
     signal,
   );
-  const parsed = parseConfig(document.bytes, { layerCount: layers.length });
+  const parsed = parseConfig(document.bytes, { layerCount: layers.length, maxBytes: maxConfigBytes });
   if (found.mustSuit && !suits(parsed.platform, platform)) throw platformUnavailable(platform, [parsed.platform]);
   return {
     manifestDigest: found.digest,
@@ -76,15 +72,17 @@ export async function resolveImage(
   };
 }
 
-/** From the reference through at most two indexes to the platform's manifest. */
+/** From the reference through at most `maxIndexDepth` indexes to the platform's manifest. */
 async function findManifest(
   connection: Connection,
   reference: ImageReference,
   { platform, signal }: { platform: Platform; signal: AbortSignal },
 ): Promise<Found> {
+  const { documents } = connection.settings;
+  const { maxIndexDepth, maxManifestBytes } = documents;
   let entry: IndexEntry | undefined;
   let rootDigest: Digest | undefined;
-  for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth++) {
+  for (let depth = 0; depth <= maxIndexDepth; depth++) {
     const digest = entry?.digest ?? reference.digest;
     const name = digest ?? reference.tag ?? '';
     const document = await fetchDocument(
@@ -94,14 +92,14 @@ async function findManifest(
         path: `manifests/${name}`,
         accept: MANIFEST_ACCEPT,
         subject: `manifest ${name} of ${reference.repository}`,
-        limit: { name: 'MAX_MANIFEST_BYTES', maxBytes: MAX_MANIFEST_BYTES },
+        limit: { name: 'maxManifestBytes', maxBytes: maxManifestBytes },
         digest,
         ...(entry ? { size: entry.size } : {}),
       },
       signal,
     );
     rootDigest ??= document.digest;
-    const parsed = parseManifest(document.bytes, document.mediaType);
+    const parsed = parseManifest(document.bytes, document.mediaType, documents);
     if (entry && entry.kind !== parsed.kind) {
       throw new LarderError(
         'oci.manifest-invalid',
@@ -114,5 +112,5 @@ async function findManifest(
     }
     entry = choosePlatform(parsed.manifests, platform);
   }
-  throw limitExceeded('MAX_INDEX_DEPTH', MAX_INDEX_DEPTH, 'indexes in each other');
+  throw limitExceeded('maxIndexDepth', maxIndexDepth, 'indexes in each other');
 }

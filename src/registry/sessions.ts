@@ -73,7 +73,9 @@ export function createSessions(transport: Transport, settings: RegistrySettings,
       return keep(key, await task(AbortSignal.any([closed, deadline])));
     } catch (error) {
       if (!deadline.aborted) throw error;
-      throw registryError('registry.timeout', `the login took longer than ${documentMs} ms`, { cause: error });
+      throw registryError('registry.timeout', `the login took longer than ${documentMs} ms (limit documentMs)`, {
+        cause: error,
+      });
     } finally {
       underway.delete(key);
     }

@@ -1,6 +1,7 @@
 import { type Clock, systemClock } from '../lib/clock.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { RetryPolicy } from '../lib/retry.ts';
+import { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from '../oci/index.ts';
 import type { CredentialLookup } from './credentials.ts';
 
 /** How long each step may take. */
@@ -12,6 +13,8 @@ export type RegistryTimeouts = {
   readonly idleMs: number;
   /** For a whole manifest, config or token, redirects included. */
   readonly documentMs: number;
+  /** For a whole layer, the waits between its attempts included. */
+  readonly layerMs: number;
 };
 
 export const DEFAULT_TIMEOUTS: RegistryTimeouts = {
@@ -19,6 +22,7 @@ export const DEFAULT_TIMEOUTS: RegistryTimeouts = {
   headersMs: 30_000,
   idleMs: 30_000,
   documentMs: 60_000,
+  layerMs: 6 * 60 * 60_000,
 };
 
 /** Also the bound on failures of a layer in a row; see {@link DownloadPolicy} for what ends the row. */
@@ -39,7 +43,7 @@ export const DEFAULT_DOWNLOAD: DownloadPolicy = {
   minBytes: 64 * 1024,
 };
 
-export const MAX_REDIRECTS = 5;
+export const DEFAULT_MAX_REDIRECTS = 5;
 /** Tokens are one to eight KiB; some carry the user's groups. */
 export const MAX_TOKEN_RESPONSE_BYTES = 256 * 1024;
 /** Of an error answer only the beginning is read. */
@@ -58,6 +62,8 @@ export type RegistryClientOptions = {
   readonly timeouts?: Partial<RegistryTimeouts>;
   readonly retry?: Partial<RetryPolicy>;
   readonly download?: Partial<DownloadPolicy>;
+  readonly documents?: Partial<DocumentLimits>;
+  readonly maxRedirects?: number;
   readonly clock?: Clock;
   readonly log?: Logger;
   /** Name resolution; node's own when absent. */
@@ -75,6 +81,8 @@ export type RegistrySettings = {
   readonly timeouts: RegistryTimeouts;
   readonly retry: RetryPolicy;
   readonly download: DownloadPolicy;
+  readonly documents: DocumentLimits;
+  readonly maxRedirects: number;
   readonly clock: Clock;
   readonly log: Logger | undefined;
   readonly lookup: AddressLookup | undefined;
@@ -89,6 +97,8 @@ export function readSettings(options: RegistryClientOptions): RegistrySettings {
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     retry: { ...DEFAULT_RETRY, ...options.retry },
     download: { ...DEFAULT_DOWNLOAD, ...options.download },
+    documents: { ...DEFAULT_DOCUMENT_LIMITS, ...options.documents },
+    maxRedirects: options.maxRedirects ?? DEFAULT_MAX_REDIRECTS,
     clock: options.clock ?? systemClock,
     log: options.log,
     lookup: options.lookup,

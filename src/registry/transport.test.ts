@@ -95,7 +95,7 @@ describe('redirects', () => {
       /user name/,
     ],
     ['to the metadata service', {}, () => 'http://169.254.169.254/latest', 'registry.redirect-refused', /link-local/],
-    ['in a circle', {}, () => blobPath, 'registry.redirect-refused', /MAX_REDIRECTS/],
+    ['in a circle', {}, () => blobPath, 'registry.redirect-refused', /maxRedirects/],
     ['to nowhere', {}, () => 'http://', 'registry.invalid-response', /none/],
   ];
   for (const [name, options, location, code, message] of refused) {

@@ -4,7 +4,7 @@ import { LarderError } from '../lib/errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { registryError, translateNetworkError } from './errors.ts';
 import type { Network, Route } from './network.ts';
-import { DOWNLOAD_BUFFER_BYTES, MAX_ERROR_BYTES, MAX_REDIRECTS, type RegistrySettings } from './settings.ts';
+import { DOWNLOAD_BUFFER_BYTES, MAX_ERROR_BYTES, type RegistrySettings } from './settings.ts';
 
 export type Call = {
   readonly url: URL;
@@ -67,8 +67,8 @@ export function createTransport(network: Network, settings: RegistrySettings): T
       const { statusCode: status, headers, body } = response;
       if (!REDIRECTS.has(status) || call.form) return { status, headers, body, host: url.host, foreign };
       await body.dump({ limit: MAX_ERROR_BYTES, signal: call.signal });
-      if (redirects === MAX_REDIRECTS)
-        throw refused(endpoint, `more than ${MAX_REDIRECTS} redirects (limit MAX_REDIRECTS)`);
+      if (redirects >= settings.maxRedirects)
+        throw refused(endpoint, `more than ${settings.maxRedirects} redirects (limit maxRedirects)`);
       const target = redirectTarget(url, headers.location, endpoint);
       if (target.origin !== url.origin) {
         // Once dropped it stays dropped: a chain that comes back is not the registry asking (CVE-2020-15157).

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { BlobStore } from '../blobs/index.ts';
-import { startWorker, type Worker } from '../builds/index.ts';
+import { type BlobStore, openBlobKeeper } from '../blobs/index.ts';
+import { releaseDeadLeases, startCaretaker, startWorker, type Worker } from '../builds/index.ts';
 import type { BuildOptions } from '../caches/index.ts';
 import type { ServerConfig } from '../config/index.ts';
-import { createDecompressor, DEFAULT_LAYER_LIMITS, findIgzip } from '../layers/index.ts';
+import { createDecompressor, findIgzip } from '../layers/index.ts';
 import type { Clock } from '../lib/clock.ts';
 import { randomAlphanumeric } from '../lib/ids.ts';
 import { createLimit } from '../lib/limit.ts';
@@ -17,36 +17,51 @@ import {
   credentialsFromList,
 } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
+import { attachedBlobs } from './attached-blobs.ts';
+import { type Limits, layerLimits, registryLimits } from './limit-table.ts';
 import { VERSION } from './version.ts';
 
 /** Below this, starting igzip takes longer than it saves; an image of 500 small layers would start it 500 times. */
 const CHILD_MIN_BYTES = 1024 * 1024;
 
-/** Composes the worker of this process: registry client, decompressor, store and blobs. */
+/** Composes what works in the background of this process, builds and the care of what they made: registry client, decompressor, store and blobs. */
 export async function startBuilds(
   config: ServerConfig,
-  parts: { store: Store; blobs: BlobStore; clock: Clock; log: Logger },
+  parts: { store: Store; blobs: BlobStore; clock: Clock; log: Logger; limits: Limits },
 ): Promise<Worker> {
-  const { log } = parts;
+  const { log, limits } = parts;
   const igzipPath = config.decompressor === 'auto' ? await findIgzip(config.path) : undefined;
   log.info({ igzip: igzipPath ?? 'not found' }, 'builds begin');
   const inProcess = createDecompressor();
   const fastest = igzipPath === undefined ? inProcess : createDecompressor({ igzipPath });
-  return startWorker(
-    {
-      ...parts,
-      connect: (build) => connect(build, config, log),
-      platform: hostPlatform(process.arch, process.platform),
-      decompressorFor: (compressedBytes) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
-      layerLimits: DEFAULT_LAYER_LIMITS,
-      layerSlots: createLimit(config.maxLayersAtOnce),
+  const name = `${hostname()}/${process.pid}/${randomAlphanumeric(6, randomBytes)}`;
+  const services = {
+    ...parts,
+    keeper: openBlobKeeper({ directory: config.dataDirectory }),
+    attachedBlobs: () => attachedBlobs(config.dataDirectory),
+    connect: (build: BuildOptions) => connect(build, { config, log, limits }),
+    platform: hostPlatform(process.arch, process.platform),
+    decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
+    layerLimits: layerLimits(limits),
+    layerSlots: createLimit(config.maxLayersAtOnce),
+  };
+  await releaseDeadLeases(services);
+  const worker = startWorker(services, { name, maxBuilds: config.maxBuildsAtOnce });
+  const caretaker = startCaretaker(services, { name, ...config.care });
+  return {
+    wake() {
+      worker.wake();
+      caretaker.wake();
     },
-    { name: `${hostname()}/${process.pid}/${randomAlphanumeric(6, randomBytes)}`, maxBuilds: config.maxBuildsAtOnce },
-  );
+    async stop() {
+      await Promise.all([worker.stop(), caretaker.stop()]);
+    },
+  };
 }
 
 /** A registry client for one build: the request's logins and lists, then the server's own. */
-function connect(build: BuildOptions, config: ServerConfig, log: Logger) {
+function connect(build: BuildOptions, parts: { config: ServerConfig; log: Logger; limits: Limits }) {
+  const { config, log, limits } = parts;
   const dockerConfig = config.dockerConfigPath;
   const sources = [
     credentialsFromList(build.credentials),
@@ -56,6 +71,7 @@ function connect(build: BuildOptions, config: ServerConfig, log: Logger) {
     credentials: createCredentialLookup(sources),
     plainHttp: [...config.plainHttpRegistries, ...build.plainHttpRegistries],
     insecure: [...config.insecureRegistries, ...build.insecureRegistries],
+    ...registryLimits(limits),
     userAgent: `larder/${VERSION}`,
     log,
   });

@@ -17,6 +17,7 @@ import { createAuthenticator } from './authenticator.ts';
 import { createAuthorize } from './authorize.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createHttpListener } from './http-listener.ts';
+import { readLimits } from './limits.ts';
 import { createOpenAuthenticate } from './open-authenticate.ts';
 import { createSealers } from './sealers.ts';
 import { openServerTls } from './tls.ts';
@@ -36,6 +37,7 @@ export type RunningServer = {
 /** The whole service on one machine: data folder, store, blobs, worker, listener. Throws when any part can't start, leaving nothing open. */
 export async function startServer(config: ServerConfig, options: { log?: Logger } = {}): Promise<RunningServer> {
   const clock = systemClock;
+  const limits = readLimits(config.limits);
   const log = options.log ?? pino({ level: config.logLevel }, pino.destination({ fd: 2, sync: true }));
   const stopping = new AbortController();
   await using cleanup = new AsyncDisposableStack();
@@ -102,7 +104,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   cleanup.defer(() => warmed);
   // The client of registries and the converter are half of what there is to load; nobody waits for them.
   const { startBuilds } = await import('./start-builds.ts');
-  const started = await startBuilds(config, { store, blobs, clock, log });
+  const started = await startBuilds(config, { store, blobs, clock, log, limits });
   cleanup.defer(() => started.stop());
   worker = started;
 

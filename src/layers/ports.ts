@@ -1,0 +1,2 @@
+/** What others name without loading the converter. */
+export { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.ts';

@@ -1,68 +1,74 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, realpath, rm, symlink } from 'node:fs/promises';
+import { chmodSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { hexOf } from '../lib/digest.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { randomAlphanumeric } from '../lib/ids.ts';
 import { type Attachment, readAttachments, writeAttachment } from './attachments.ts';
-import { MOUNT_TIMEOUT_MS, mountLayers } from './layer-mounts.ts';
-import { mountFailure } from './mount-failure.ts';
+import { layerFileOf } from './layer-file.ts';
+import { mountLayers } from './layer-mounts.ts';
+import { type Backing, type Libc, loadLibc, mountOverlay, type OverlayCalls, unmount } from './linux/index.ts';
 import { withMountLock } from './mount-lock.ts';
-import { type MountPlan, overlayOptions, planMount } from './mount-plan.ts';
-import { mountTable, type NodeFolders, openNodeFolders, sourceOf, sweep } from './node-state.ts';
+import { type MountPlan, planMount } from './mount-plan.ts';
+import { sourceOf } from './mount-source.ts';
+import { mountTable } from './mount-table.ts';
+import { hasLeftovers, type NodeFolders, openNodeFolders, sweep } from './node-state.ts';
 import { findImage, readSnapshot } from './read-snapshot.ts';
-import { rootDirectory } from './root-directory.ts';
-import { runTool } from './run-tool.ts';
+import { copyRootAttributes, rootDirectory } from './root-directory.ts';
 
 const ID_LENGTH = 12;
 
 export type AttachOptions = {
-  /** The server's data folder. */
+  /** The data folder, of a server or of a node. */
   dataDirectory: string;
   snapshotId: string;
   /** As the creator of the cache gave it. */
   reference: string;
   /** An empty directory, made where there is none. */
   directory: string;
+  /**
+   * Makes it writable. What is written lies in a new folder below `scratch` (made where there is none), by default in the data
+   * folder, and is removed when the image is detached.
+   */
+  writable?: { scratch?: string | undefined } | undefined;
+  /** The folder of the runtime bundle that this is the root of, for {@link detachImage} to find it by and to clear it. */
+  bundle?: string | undefined;
+  /** For tests: ways that this kernel would not need. */
+  fallbacks?: { backing?: Backing; calls?: OverlayCalls } | undefined;
   signal?: AbortSignal | undefined;
 };
 
 /**
- * Mounts an image of a snapshot read-only at a directory. Each layer is mounted once however many attachments use it, so
- * they share its pages in memory. A failure or an abort leaves nothing mounted; what a killed process left is cleared first.
+ * Mounts an image of a snapshot at a directory, read-only or with a scratch upper layer. Each layer is mounted once however
+ * many attachments use it, so they share its pages in memory. A layer whose file was changed is refused. A failure or an abort
+ * leaves nothing mounted; what a killed process left is cleared first.
  */
 export async function attachImage(options: AttachOptions): Promise<Attachment> {
-  const { signal } = options;
-  const folders = await openNodeFolders(options.dataDirectory);
-  const snapshot = await readSnapshot(options.dataDirectory, options.snapshotId);
-  const image = findImage(snapshot, options.reference);
-  const plan = planMount(image, (blob) => {
-    const hex = hexOf(blob);
-    return join(folders.blobs, 'sha256', hex.slice(0, 2), `${hex}.erofs`);
-  });
-  const directory = await emptyDirectory(options.directory);
-  const attachment: Attachment = {
-    id: randomAlphanumeric(ID_LENGTH, randomBytes),
-    directory,
-    snapshotId: snapshot.id,
-    reference: image.reference,
-    layers: plan.layers.map((layer) => layer.name),
-  };
+  const { dataDirectory, snapshotId, reference, signal } = options;
+  const folders = openNodeFolders(dataDirectory);
+  const [snapshot, libc] = await Promise.all([readSnapshot(dataDirectory, snapshotId), loadLibc()]);
+  const image = findImage(snapshot, reference);
+  const plan = planMount(image, (blob) => layerFileOf(folders.data, blob));
   const attach = async () => {
-    await sweep(folders, [attachment]);
-    const attached = (await readAttachments(folders.attached)).find((each) => each.directory === directory);
-    if (attached) throw new LarderError('nodes.in-use', `${directory} already shows ${attached.reference}`);
-    await writeAttachment(folders.attached, attachment);
+    const existing = await consistentAttachments(folders);
+    const directory = emptyDirectory(options.directory, existing);
+    const id = randomAlphanumeric(ID_LENGTH, randomBytes);
+    const attachment: Attachment = {
+      id,
+      directory,
+      snapshotId: snapshot.id,
+      reference: image.reference,
+      layers: plan.layers.map((layer) => layer.name),
+      ...(options.writable ? { scratch: scratchFolder(folders, id, options.writable.scratch) } : {}),
+      ...(options.bundle === undefined ? {} : { bundle: options.bundle }),
+    };
+    writeAttachment(folders.attached, attachment);
     try {
-      const mounted = async () => new Set((await mountTable()).map((entry) => entry.mountPoint));
-      await mountLayers(plan.layers, { directory: folders.layers, mounted, signal });
-      const root = await rootDirectory(plan, folders);
-      await mountOverlay(folders, plan, { attachment, root, signal });
+      await mountLayers(plan.layers, { directory: folders.layers, signal, backing: options.fallbacks?.backing });
+      mountImage(libc, { folders, plan, attachment, calls: options.fallbacks?.calls });
       return attachment;
     } catch (error) {
-      // An abort may kill mount(8) just after the overlay came up.
       const mounted = (await mountTable()).some((entry) => entry.source === sourceOf(attachment));
-      if (mounted) await runTool('umount', [directory], { timeoutMs: MOUNT_TIMEOUT_MS });
+      if (mounted) unmount(libc, directory);
       await sweep(folders);
       throw error;
     }
@@ -70,55 +76,65 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
   return withMountLock(folders.lock, attach, signal);
 }
 
-async function mountOverlay(
-  folders: NodeFolders,
-  plan: MountPlan,
-  { attachment, root, signal }: { attachment: Attachment; root: string | undefined; signal: AbortSignal | undefined },
-): Promise<void> {
-  const lowers = root === undefined ? plan.lowers : [{ directory: root }, ...plan.lowers];
-  // Only mount(8) needs these names; the kernel keeps what they lead to.
-  const names = join(folders.root, `lowers-${attachment.id}`);
-  try {
-    await mkdir(names);
-    for (const [place, layer] of lowers.entries()) {
-      const target = await lowerDirectory(folders, place, layer);
-      await symlink(target, join(names, `${place}`));
-    }
-    const args = ['-t', 'overlay', '-o', overlayOptions(lowers.length), sourceOf(attachment), attachment.directory];
-    // fsconfig(2), which newer util-linux prefers, takes at most 255 bytes per option; mount(2) a page for all.
-    const env = { LIBMOUNT_FORCE_MOUNT2: 'always' };
-    const result = await runTool('mount', args, { cwd: names, env, timeoutMs: MOUNT_TIMEOUT_MS, signal });
-    if (result.exitCode !== 0) throw await mountFailure('overlay', result);
-  } finally {
-    await rm(names, { recursive: true, force: true });
-  }
+/** The records, after what a killed command left was cleared. */
+async function consistentAttachments(folders: NodeFolders): Promise<Attachment[]> {
+  const attachments = readAttachments(folders.attached);
+  if (!hasLeftovers(folders, attachments)) return attachments;
+  await sweep(folders);
+  return readAttachments(folders.attached);
 }
 
-async function lowerDirectory(
-  folders: NodeFolders,
-  place: number,
-  lower: string | { directory: string } | undefined,
-): Promise<string> {
-  if (lower === undefined) return keepEmptyDirectory(folders, place);
-  return typeof lower === 'string' ? join(folders.layers, lower) : lower.directory;
+function mountImage(
+  libc: Libc,
+  options: { folders: NodeFolders; plan: MountPlan; attachment: Attachment; calls: OverlayCalls | undefined },
+): void {
+  const { folders, plan, attachment, calls } = options;
+  const lowers = plan.lowers.map((layer, place) =>
+    layer === undefined ? keepEmptyDirectory(folders, place) : join(folders.layers, layer),
+  );
+  const overlay = { mountPoint: attachment.directory, source: sourceOf(attachment) };
+  if (attachment.scratch === undefined) {
+    const root = rootDirectory(libc, plan, folders);
+    mountOverlay(libc, { ...overlay, lowers: root === undefined ? lowers : [root, ...lowers] }, calls);
+    return;
+  }
+  const upper = { directory: join(attachment.scratch, 'upper'), work: join(attachment.scratch, 'work') };
+  mkdirSync(upper.directory, { recursive: true });
+  mkdirSync(upper.work, { recursive: true });
+  copyRootAttributes(libc, plan, folders, upper.directory);
+  mountOverlay(libc, { ...overlay, lowers, upper }, calls);
 }
 
 /** An empty lower directory stays for good: the kernel lists nothing at all once one of the stack is removed. */
-async function keepEmptyDirectory(folders: NodeFolders, place: number): Promise<string> {
+function keepEmptyDirectory(folders: NodeFolders, place: number): string {
   const path = join(folders.root, 'empty', `${place}`);
-  await mkdir(path, { recursive: true });
+  mkdirSync(path, { recursive: true });
   // The root of an image without layers, whatever the umask.
-  await chmod(path, 0o755);
+  chmodSync(path, 0o755);
   return path;
 }
 
-async function emptyDirectory(path: string): Promise<string> {
-  await mkdir(path, { recursive: true }).catch((error: unknown) => {
-    if (errorCode(error) !== 'EEXIST') throw error;
+function scratchFolder(folders: NodeFolders, id: string, chosen: string | undefined): string {
+  if (chosen === undefined) return join(folders.scratch, id);
+  mkdirSync(chosen, { recursive: true });
+  return join(realpathSync(chosen), sourceOf({ id }));
+}
+
+function emptyDirectory(path: string, attachments: readonly Attachment[]): string {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST' && errorCode(error) !== 'ENOTDIR') throw error;
     throw new LarderError('nodes.not-empty', `${path} is not a directory`, { cause: error });
-  });
-  const entries = await readdir(path);
-  if (entries.length > 0)
-    throw new LarderError('nodes.not-empty', `${path} is not empty; name a new or an empty directory`);
-  return realpath(path);
+  }
+  const directory = realpathSync(path);
+  // An image may well have an empty root.
+  const attached = attachments.find((each) => each.directory === directory);
+  if (attached) {
+    const undo = `undo that with: larder umount ${directory}`;
+    throw new LarderError('nodes.in-use', `${directory} already shows ${attached.reference}; ${undo}`);
+  }
+  if (readdirSync(directory).length > 0)
+    throw new LarderError('nodes.not-empty', `${directory} is not empty; name a new or an empty directory`);
+  return directory;
 }

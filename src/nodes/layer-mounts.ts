@@ -1,67 +1,67 @@
-import { mkdir, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { LarderError } from '../lib/errors.ts';
-import { mountFailure } from './mount-failure.ts';
-import { escapeMountField } from './mount-info.ts';
+import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { checkLayerFile } from './check-layer-file.ts';
+import { type Backing, loadLibc, mountErofs, tryUnmount } from './linux/index.ts';
 import type { LayerMount } from './mount-plan.ts';
-import { runTool } from './run-tool.ts';
 
-/** A loop device takes up to 50 ms, so 500 layers 25 s; the rest is for slow disks. */
-export const MOUNT_TIMEOUT_MS = 300_000;
+/** After so many system calls (a mount takes 0.1 ms) other work of the process gets its turn. */
+const CALLS_PER_TURN = 16;
 
 export type LayerMountOptions = {
   /** Where mount points are made, one folder per layer. */
   directory: string;
-  /** Mount points in use now. */
-  mounted: () => Promise<ReadonlySet<string>>;
   signal?: AbortSignal | undefined;
+  /** `loop` mounts on loop devices also where the kernel mounts files. */
+  backing?: Backing | undefined;
 };
 
 /**
- * Mounts each layer at `<directory>/<name>`, those that are mounted already left alone, with one call of mount(8): file-backed
- * where kernel (6.12) and util-linux (2.41) can, on loop devices elsewhere. Throws `nodes.layer-missing` or `nodes.mount-failed`.
+ * Mounts each layer read-only at `<directory>/<name>`; those that are mounted already are left alone. The file of each is
+ * checked first: it carries the mark of a verified file, or its bytes have the layer's `digest`. File-backed where the kernel
+ * can (Linux 6.12), on loop devices elsewhere. To be called under a lock ({@link withMountLock}) that everybody takes who mounts below
+ * `directory`. After a failure some layers may be mounted.
+ *
+ * Throws `nodes.layer-missing`, `nodes.blob-changed`, `nodes.mount-failed`, `nodes.kernel-lacks`, `nodes.not-root`.
  */
 export async function mountLayers(layers: readonly LayerMount[], options: LayerMountOptions): Promise<void> {
-  const { directory, signal } = options;
-  const mountPoint = (layer: LayerMount) => join(directory, layer.name);
-  const waiting = async () => {
-    const mounted = await options.mounted();
-    return layers.filter((layer) => !mounted.has(mountPoint(layer)));
-  };
-  const missing = await waiting();
-  if (missing.length === 0) return;
-  for (const layer of missing) {
-    if (!(await isFile(layer.file))) {
-      throw new LarderError(
-        'nodes.layer-missing',
-        `the layer ${layer.file} is not there; create the image cache again`,
-      );
-    }
-    await mkdir(mountPoint(layer), { recursive: true });
-  }
-  const table = join(directory, 'fstab');
-  const lines = missing.map((layer) => {
-    return `${escapeMountField(layer.file)} ${escapeMountField(mountPoint(layer))} erofs ro,noatime 0 0\n`;
-  });
-  await writeFile(table, lines.join(''), { mode: 0o600 });
-  try {
-    const result = await runTool('mount', ['-a', '-T', table], { timeoutMs: MOUNT_TIMEOUT_MS, signal });
-    if (result.exitCode !== 0) throw await mountFailure('erofs', result);
-  } finally {
-    await rm(table, { force: true });
+  const { directory, signal, backing } = options;
+  const libc = await loadLibc();
+  mkdirSync(directory, { recursive: true });
+  const { dev } = statSync(directory);
+  for (const [place, layer] of layers.entries()) {
+    if (place % CALLS_PER_TURN === 0) await setImmediate();
+    signal?.throwIfAborted();
+    const mountPoint = join(directory, layer.name);
+    const mounted = isMountPoint(mountPoint, dev);
+    // A mount outlives the name of its file, which may have been collected.
+    if (mounted && !existsSync(layer.file)) continue;
+    const checking = checkLayerFile(layer, signal);
+    if (checking) await checking;
+    if (mounted) continue;
+    mkdirSync(mountPoint, { recursive: true });
+    mountErofs(libc, layer.file, mountPoint, backing);
   }
 }
 
-/** Unmounts layers and removes their mount points. What is busy stays for the next time. */
+/** Unmounts layers and removes their mount points. What is busy stays for the next time; a path where nothing is mounted is fine. */
 export async function unmountLayers(mountPoints: readonly string[], signal?: AbortSignal): Promise<void> {
   if (mountPoints.length === 0) return;
-  await runTool('umount', mountPoints, { timeoutMs: MOUNT_TIMEOUT_MS, signal });
-  await Promise.allSettled(mountPoints.map((mountPoint) => rmdir(mountPoint)));
+  const libc = await loadLibc();
+  for (const [place, mountPoint] of mountPoints.entries()) {
+    if (place % CALLS_PER_TURN === 0) await setImmediate();
+    signal?.throwIfAborted();
+    tryUnmount(libc, mountPoint);
+    try {
+      rmdirSync(mountPoint);
+    } catch {
+      // Busy, or never made.
+    }
+  }
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+/** Whether a file system is mounted at a path: it has another device number than the folder that the path is in. */
+export function isMountPoint(path: string, parentDevice?: number): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && found.dev !== (parentDevice ?? statSync(dirname(path)).dev);
 }

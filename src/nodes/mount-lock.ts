@@ -1,37 +1,46 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { LarderError } from '../lib/errors.ts';
+import { closeSync, openSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorCode, LarderError } from '../lib/errors.ts';
+import { explainFailure, loadLibc } from './linux/index.ts';
 
-/** Longer than the slowest mount: 500 loop devices, at about 50 ms each. */
-const LOCK_TIMEOUT_S = 120;
+/** Longer than the slowest attachment: 500 layers on loop devices, after all their bytes were read to be checked. */
+const LOCK_TIMEOUT_MS = 120_000;
+/** flock(2) has no time-out, so it is asked again, after pauses that grow from the first to the second. */
+const FIRST_PAUSE_MS = 1;
+const MAX_PAUSE_MS = 20;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 
 /**
- * Runs the task while no other process runs one under the same lock file. flock(1) holds the lock for as long as its
- * standard input is open, so the kernel gives it back whatever way this process ends.
+ * Runs the task while no other task, of this process or of another, runs under the same lock file (made where there is none;
+ * its folder must exist). The lock is flock(2)'s: the kernel gives it back whatever way this process ends. Throws
+ * `nodes.locked` after two minutes, or the signal's reason.
  */
 export async function withMountLock<T>(lockFile: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   signal?.throwIfAborted();
-  const holder = spawn('flock', ['-w', `${LOCK_TIMEOUT_S}`, lockFile, 'sh', '-c', 'echo locked; exec cat'], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-    // A Ctrl-C of the terminal goes to the whole foreground group; the lock must outlast the clean-up that follows it.
-    detached: true,
-  });
-  const ended = once(holder, 'close').catch((cause: unknown) => {
-    throw new LarderError('nodes.tool-missing', 'the program flock is not on PATH; install util-linux', { cause });
-  });
-  holder.stdin.on('error', () => {});
-  const abort = () => holder.kill();
-  signal?.addEventListener('abort', abort, { once: true });
+  const libc = await loadLibc();
+  const fd = openSync(lockFile, 'a', 0o600);
   try {
-    const locked = await Promise.race([once(holder.stdout, 'data').then(() => true), ended.then(() => false)]);
-    signal?.throwIfAborted();
-    if (!locked)
-      throw new LarderError('nodes.locked', `another larder command has held ${lockFile} for ${LOCK_TIMEOUT_S} s`);
-    signal?.removeEventListener('abort', abort);
+    const deadlineMs = performance.now() + LOCK_TIMEOUT_MS;
+    const isFree = () => {
+      try {
+        libc.flock(fd, LOCK_EX | LOCK_NB);
+        return true;
+      } catch (error) {
+        if (errorCode(error) === 'EAGAIN' || errorCode(error) === 'EWOULDBLOCK') return false;
+        throw explainFailure('lock', lockFile, error);
+      }
+    };
+    for (let pauseMs = FIRST_PAUSE_MS; !isFree(); pauseMs = Math.min(pauseMs * 2, MAX_PAUSE_MS)) {
+      if (performance.now() > deadlineMs) {
+        const message = `another larder command has held ${lockFile} for ${LOCK_TIMEOUT_MS / 1000} s; see which with: fuser -v`;
+        throw new LarderError('nodes.locked', message);
+      }
+      await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
+    }
     return await task();
   } finally {
-    signal?.removeEventListener('abort', abort);
-    holder.stdin.end();
-    await ended;
+    // Gives the lock back as well: no other process has this descriptor.
+    closeSync(fd);
   }
 }

@@ -1,12 +1,9 @@
-import { chmod, chown, lstat, mkdir, open } from 'node:fs/promises';
+import { chmodSync, chownSync, closeSync, lstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { HEAD_BYTES, IMPLICIT_ROOT, volumeNameOf } from '../layers/erofs/index.ts';
-import { LarderError } from '../lib/errors.ts';
+import { type Libc, setMtime } from './linux/index.ts';
 import { MAX_OVERLAY_LAYERS, type MountPlan } from './mount-plan.ts';
 import type { NodeFolders } from './node-state.ts';
-import { runTool } from './run-tool.ts';
-
-const TOUCH_TIMEOUT_MS = 10_000;
 
 /**
  * An overlay's root shows the attributes of the uppermost layer's root, which hardly any layer's tar names. Where a layer
@@ -14,34 +11,50 @@ const TOUCH_TIMEOUT_MS = 10_000;
  * shared by all images with the same root. Undefined where the uppermost layer's root will do: it is named, or none is.
  * The layers must be mounted. The root's extended attributes are not carried over; with 500 layers there is no room.
  */
-export async function rootDirectory(plan: MountPlan, folders: NodeFolders): Promise<string | undefined> {
+export function rootDirectory(libc: Libc, plan: MountPlan, folders: NodeFolders): string | undefined {
   if (plan.lowers.length === MAX_OVERLAY_LAYERS) return undefined;
-  for (const [place, layer] of plan.layers.entries()) {
-    if (!(await namesRoot(layer.file))) continue;
-    return place === 0 ? undefined : copyOfRoot(join(folders.layers, layer.name), folders);
-  }
-  return undefined;
-}
-
-async function namesRoot(layerFile: string): Promise<boolean> {
-  const file = await open(layerFile);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    return volumeNameOf(buffer.subarray(0, bytesRead)) !== IMPLICIT_ROOT;
-  } finally {
-    await file.close();
-  }
-}
-
-async function copyOfRoot(root: string, folders: NodeFolders): Promise<string> {
-  const { mode, uid, gid, mtimeNs } = await lstat(root, { bigint: true });
-  const permissions = Number(mode & 0o7777n);
-  const copy = join(folders.root, 'roots', `${permissions.toString(8)}-${uid}-${gid}-${mtimeNs}`);
-  await mkdir(copy, { recursive: true });
-  await chown(copy, Number(uid), Number(gid));
-  await chmod(copy, permissions);
-  // touch(1), because Node.js sets times as floating-point seconds, which lose nanoseconds.
-  const result = await runTool('touch', ['-m', '-r', root, copy], { timeoutMs: TOUCH_TIMEOUT_MS });
-  if (result.exitCode !== 0) throw new LarderError('nodes.root-directory', `touch failed: ${result.stderr}`);
+  const named = namedRoot(plan, folders);
+  if (named === undefined || named === topRoot(plan, folders)) return undefined;
+  const { mode, uid, gid, mtimeNs } = lstatSync(named, { bigint: true });
+  const copy = join(folders.root, 'roots', `${(mode & 0o7777n).toString(8)}-${uid}-${gid}-${mtimeNs}`);
+  mkdirSync(copy, { recursive: true });
+  copyAttributes(libc, named, copy);
   return copy;
+}
+
+/** Gives the upper directory of a writable attachment the attributes that the image's root has. */
+export function copyRootAttributes(libc: Libc, plan: MountPlan, folders: NodeFolders, upper: string): void {
+  const root = namedRoot(plan, folders) ?? topRoot(plan, folders);
+  if (root === undefined) chmodSync(upper, 0o755);
+  else copyAttributes(libc, root, upper);
+}
+
+/** The root of the uppermost layer whose tar names it. */
+function namedRoot(plan: MountPlan, folders: NodeFolders): string | undefined {
+  const layer = plan.layers.find((each) => namesRoot(each.file));
+  return layer && join(folders.layers, layer.name);
+}
+
+function topRoot(plan: MountPlan, folders: NodeFolders): string | undefined {
+  const [top] = plan.layers;
+  return top && join(folders.layers, top.name);
+}
+
+/** Whether the layer's tar names its root directory; else the root's attributes are made up. */
+export function namesRoot(layerFile: string): boolean {
+  const file = openSync(layerFile, 'r');
+  try {
+    const head = Buffer.alloc(HEAD_BYTES);
+    return volumeNameOf(head.subarray(0, readSync(file, head, 0, HEAD_BYTES, 0))) !== IMPLICIT_ROOT;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Owner, mode and time of last change; not extended attributes. */
+export function copyAttributes(libc: Libc, from: string, to: string): void {
+  const { mode, uid, gid, mtimeNs } = lstatSync(from, { bigint: true });
+  chownSync(to, Number(uid), Number(gid));
+  chmodSync(to, Number(mode & 0o7777n));
+  setMtime(libc, to, mtimeNs);
 }

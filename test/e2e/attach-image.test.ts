@@ -25,7 +25,8 @@ const KINDS = 10;
 const skip = cannotMount();
 const data = realpathSync(mkdtempSync(join(tmpdir(), 'larder nodes-')));
 const hexOfLabel = (label: string) => createHash('sha256').update(label).digest('hex');
-const mounts = () => parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
+// As bytes: with 'utf8', Node.js 24.21 spoils its heap on files below /proc that are as long as this.
+const mounts = () => parseMountInfo(readFileSync('/proc/self/mountinfo').toString());
 const layerMounts = () => mounts().filter((entry) => entry.mountPoint.startsWith(join(data, 'mounts/layers')));
 const attach = (reference: string, directory: string, signal?: AbortSignal) =>
   attachImage({ dataDirectory: data, snapshotId: SNAPSHOT_ID, reference, directory: join(data, directory), signal });
@@ -101,7 +102,7 @@ test('three layers: whiteouts, opaque directories, devices and the root of the t
   assert.deepEqual(readdirSync(join(root, 'e')), ['new']);
   assert.ok(statSync(join(root, 'null')).isCharacterDevice());
   assert.throws(() => writeFileSync(join(root, 'x'), ''), { code: 'EROFS' });
-  await assert.rejects(attach('three', 'm3'), { code: 'nodes.not-empty' });
+  await assert.rejects(attach('three', 'm3'), { code: 'nodes.in-use' });
   await detach('m3');
   assert.deepEqual(layerMounts(), []);
   assert.deepEqual(readdirSync(join(data, 'mounts/layers')), []);

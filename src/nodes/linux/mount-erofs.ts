@@ -1,0 +1,32 @@
+import { errorCode } from '../../lib/errors.ts';
+import { explainFailure } from './explain-failure.ts';
+import type { Libc } from './libc.ts';
+import { withLoopDevice } from './loop-device.ts';
+
+const MS_RDONLY = 0x1;
+const MS_NOATIME = 0x400;
+
+/** What a layer's file is mounted on: `loop` leaves out the attempt to mount the file itself. */
+export type Backing = 'auto' | 'loop';
+
+/**
+ * Mounts an EROFS file read-only at a directory. The kernel is asked for the file itself first (Linux 6.12); one that takes
+ * only block devices says so at once, and gets a loop device, which goes with the mount.
+ */
+export function mountErofs(libc: Libc, file: string, mountPoint: string, backing: Backing = 'auto'): void {
+  if (backing === 'auto' && tryMount(libc, file, mountPoint) === 'mounted') return;
+  withLoopDevice(libc, file, (device) => {
+    if (tryMount(libc, device, mountPoint) === 'not-a-block-device')
+      throw new TypeError(`${device} is no block device`);
+  });
+}
+
+function tryMount(libc: Libc, source: string, mountPoint: string): 'mounted' | 'not-a-block-device' {
+  try {
+    libc.mount(source, mountPoint, 'erofs', MS_RDONLY | MS_NOATIME, '');
+    return 'mounted';
+  } catch (error) {
+    if (errorCode(error) === 'ENOTBLK') return 'not-a-block-device';
+    throw explainFailure('erofs', source, error);
+  }
+}

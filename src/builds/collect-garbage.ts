@@ -37,12 +37,13 @@ export async function collectGarbage(
   options: GarbageOptions = {},
 ): Promise<Garbage> {
   const { store, blobs, clock, log } = services;
-  const attached = (await services.attachedBlobs?.()) ?? new Set<string>();
+  let attached: ReadonlySet<string> | undefined;
   const garbage: Garbage = { layers: [], snapshots: [], kept: [] };
 
   async function remove(diffId: Digest, why: 'unused' | 'orphan'): Promise<void> {
     signal.throwIfAborted();
     const bytes = (await blobs.size(diffId)) ?? 0;
+    attached ??= (await services.attachedBlobs?.()) ?? new Set();
     if (attached.has(hexOf(diffId))) {
       garbage.kept.push({ diffId, bytes, why: 'attached' });
       return;

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { Client } from '../client/index.ts';
 import {
   type ClientSettings,
   defaultDataDirectory,
@@ -25,7 +26,7 @@ export type ApiClient = {
 const CALL_TIMEOUT_MS = 30_000;
 
 /** A client of the API with the settings of environment or profile; the modules behind it are only loaded now. */
-export async function connect(io: Io): Promise<ApiClient> {
+export async function connect(io: Io): Promise<ApiClient & Pick<Client, 'openBody'>> {
   const settings = await resolveClientSettings(io.env, () => readProfile(profilePath(io.env)));
   const { createClient } = await import('../client/index.ts');
   return createClient({ ...settings, trust: await readTrust(settings), timeoutMs: CALL_TIMEOUT_MS });

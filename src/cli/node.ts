@@ -1,8 +1,12 @@
 import type { Command } from 'commander';
 import { addGroup } from './account-command.ts';
 import type { Io } from './io.ts';
+import { addNodeAttach, addNodeDetach } from './node-attach.ts';
 import { addNodeContainerd } from './node-containerd.ts';
+import { addNodeMatch } from './node-match.ts';
 import { addNodePodman } from './node-podman.ts';
+import { addNodeRun } from './node-run.ts';
+import { addNodeStatus } from './node-status.ts';
 
 /** `larder node …`: what a machine that starts containers needs. One line per command. */
 export function addNode(program: Command, io: Io): void {
@@ -20,6 +24,11 @@ Examples:
   );
   // One line per command of the group.
   const commands: readonly ((group: Command, io: Io) => void)[] = [
+    addNodeRun,
+    addNodeStatus,
+    addNodeAttach,
+    addNodeDetach,
+    addNodeMatch,
     addNodeContainerd,
     addNodePodman,
   ];

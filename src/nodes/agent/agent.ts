@@ -1,0 +1,295 @@
+import { createBell } from '../../lib/bell.ts';
+import { type Clock, formatTime } from '../../lib/clock.ts';
+import { describeError, errorCode, LarderError } from '../../lib/errors.ts';
+import { formatBytes } from '../../lib/format.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { type Attachment, attachImage, detachImage } from '../index.ts';
+import type { AgentStatus } from './agent-status.ts';
+import { type BlobProgress, createBlobDownloads } from './blob-downloads.ts';
+import { collectBlobs, collectIncoming } from './collect.ts';
+import { type AgentFolder, blobFilesIn, fileSize } from './data-folder.ts';
+import { type LocalSnapshots, openLocalSnapshots } from './local-snapshots.ts';
+import { type MatchOutcome, matchImage } from './match-images.ts';
+import type { ChosenCache, NodeSource, Selection, SourceClient } from './node-source.ts';
+import { createNodeSource } from './node-source.ts';
+import { createSnapshotFetches, type SnapshotFetches } from './snapshot-fetches.ts';
+import { wantedBlobs } from './wanted-blobs.ts';
+
+/** A server that is away is asked again after this long, then twice as long, and so on. */
+const BASE_AWAY_MS = 1_000;
+const MAX_AWAY_MS = 30_000;
+/** While a chosen cache is being built, its end is awaited at this pace. */
+const BUILDING_POLL_MS = 2_000;
+const BUILDING = new Set(['Preparing', 'Creating', 'Updating']);
+
+export type AgentOptions = {
+  readonly folder: AgentFolder;
+  readonly client: SourceClient;
+  /** For people: where the client's server is. */
+  readonly endpoint: string;
+  readonly selection: Selection;
+  readonly serverData?: string | undefined;
+  /** Blobs downloaded at once. */
+  readonly concurrency: number;
+  readonly intervalMs: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+export type Agent = {
+  /** Follows the server until the signal aborts; then what is under way is given up, to be resumed by the next agent. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Fetches what is chosen now and returns. Throws what the server's answer was, and `agent.incomplete`. */
+  runOnce(signal: AbortSignal): Promise<void>;
+  status(): Promise<AgentStatus>;
+  progress(): BlobProgress[];
+  attach(request: AttachRequest, signal?: AbortSignal): Promise<Attachment>;
+  detach(directory: string, signal?: AbortSignal): Promise<{ directory: string }>;
+};
+
+export type AttachRequest = { reference: string; directory: string; writable?: boolean | undefined };
+
+type State = {
+  chosen: readonly ChosenCache[];
+  missing: readonly string[];
+  server: AgentStatus['Server'];
+  serverError?: string;
+  lastContactMs?: number;
+};
+
+/** Keeps the data folder of a node in step with the chosen caches of a server. */
+export async function openAgent(options: AgentOptions): Promise<Agent> {
+  const { folder, client, log, clock, selection } = options;
+  const source: NodeSource = createNodeSource(client);
+  const { concurrency, serverData } = options;
+  const downloads = createBlobDownloads({ source, dataDirectory: folder.directory, serverData, concurrency });
+  const local = await openLocalSnapshots(folder, log);
+  const fetches = createSnapshotFetches({ folder, source, downloads, local, log });
+  const state: State = { chosen: [], missing: [], server: 'unknown' };
+  const bell = createBell();
+  const startedMs = clock.now();
+
+  /** Asks what is chosen, and says in a line when the server went or came back. */
+  async function ask(signal: AbortSignal): Promise<void> {
+    try {
+      const { caches, missing } = await source.choose(selection, signal);
+      for (const name of missing)
+        if (!state.missing.includes(name)) log.warn({ chosen: name }, 'no image cache of this name, id or tag');
+      if (state.server === 'away') fetches.retryNow();
+      if (state.server !== 'reachable') log.info({ endpoint: options.endpoint }, 'the server answers');
+      Object.assign(state, { chosen: caches, missing, server: 'reachable', lastContactMs: clock.now() });
+      delete state.serverError;
+    } catch (error) {
+      signal.throwIfAborted();
+      const text = describeError(error);
+      if (text !== state.serverError)
+        log.warn({ endpoint: options.endpoint, code: errorCode(error), err: text }, 'the server is away');
+      Object.assign(state, { server: 'away', serverError: text });
+      throw error;
+    }
+  }
+
+  /** Starts what is missing, and removes what is neither chosen nor needed for the moment. */
+  async function reconcile(): Promise<void> {
+    const wanted = new Map<string, ChosenCache>();
+    for (const cache of state.chosen) if (cache.snapshotId !== undefined) wanted.set(cache.snapshotId, cache);
+    await fetches.keepOnly(new Set(wanted.keys()));
+    for (const [snapshotId, cache] of wanted) if (!(await local.check(snapshotId))) fetches.want(cache, snapshotId);
+    const coming = new Set([...fetches.all.values()].map(({ cache }) => cache.id));
+    for (const [snapshotId, snapshot] of local.all) {
+      // What an update replaces stays until the new content is whole.
+      if (wanted.has(snapshotId) || coming.has(snapshot.imageCacheId)) continue;
+      await local.remove(snapshotId);
+      log.info({ cache: snapshot.imageCacheId, snapshot: snapshotId }, 'removed: no longer chosen');
+    }
+    await collectIncoming(folder, fetches);
+    const freed = await collectBlobs(folder, { local, fetches });
+    if (freed.blobs > 0) log.info(freed, 'removed blobs that nothing needs');
+  }
+
+  async function tidy(): Promise<void> {
+    try {
+      await reconcile();
+    } catch (error) {
+      log.error({ code: errorCode(error), err: describeError(error) }, 'the data folder cannot be kept in step');
+    }
+  }
+
+  async function stop(): Promise<void> {
+    await fetches.stop();
+    await downloads.idle();
+  }
+
+  return {
+    async run(signal) {
+      try {
+        for (let failures = 0; !signal.aborted; ) {
+          const { rings } = bell;
+          try {
+            await ask(signal);
+            failures = 0;
+            await tidy();
+          } catch {
+            failures++;
+          }
+          const awayMs = Math.min(BASE_AWAY_MS * 2 ** (failures - 1), MAX_AWAY_MS);
+          await bell.wait(rings, failures > 0 ? awayMs : pollMs(state, options.intervalMs), signal);
+        }
+      } finally {
+        await stop();
+      }
+    },
+
+    async runOnce(signal) {
+      try {
+        await ask(signal);
+        await reconcile();
+        await Promise.race([fetches.idle(), aborted(signal)]);
+        // What an update replaced can go now.
+        await reconcile();
+        checkComplete(state, fetches);
+      } finally {
+        await stop();
+      }
+    },
+
+    status: async () => ({
+      DataDirectory: folder.directory,
+      Endpoint: options.endpoint,
+      Pid: process.pid,
+      StartedTime: formatTime(startedMs),
+      Server: state.server,
+      ...(state.lastContactMs === undefined ? {} : { LastContactTime: formatTime(state.lastContactMs) }),
+      ...(state.serverError === undefined ? {} : { ServerError: state.serverError }),
+      Missing: [...state.missing],
+      Caches: cachesOf({ state, local, fetches, have: (key) => downloads.have(key) }),
+      Downloads: downloads.active().map(({ key, bytes, have }) => ({ Blob: key, Bytes: bytes, LocalBytes: have })),
+      ...(await blobTotals(folder)),
+    }),
+    progress: () => downloads.active(),
+
+    async attach({ reference, directory, writable }, signal) {
+      const found = local.find(reference);
+      if (!found) throw await notLocal(client, reference, { fetches, signal });
+      return attachImage({
+        dataDirectory: folder.directory,
+        snapshotId: found.snapshot.id,
+        reference: found.reference,
+        directory,
+        ...(writable ? { writable: {} } : {}),
+        signal,
+      });
+    },
+    async detach(directory, signal) {
+      const detached = await detachImage({ dataDirectory: folder.directory, directory, signal });
+      // Its blobs may be nobody's now.
+      bell.ring();
+      return detached;
+    },
+  };
+}
+
+function pollMs({ chosen }: State, intervalMs: number): number {
+  const isBuilding = chosen.some(({ status }) => BUILDING.has(status));
+  return isBuilding ? Math.min(intervalMs, BUILDING_POLL_MS) : intervalMs;
+}
+
+function checkComplete({ chosen, missing }: State, fetches: SnapshotFetches): void {
+  const problems = [
+    ...missing.map((name) => `no image cache matches ${name}`),
+    ...[...fetches.all.values()].map(({ cache, error }) => `${cache.id}: ${error ?? 'not fetched'}`),
+    ...chosen.filter(({ snapshotId }) => snapshotId === undefined).map(({ id, status }) => `${id} is ${status}`),
+  ];
+  if (problems.length > 0)
+    throw new LarderError('agent.incomplete', `not all that was chosen is here: ${problems.join('; ')}`);
+}
+
+function cachesOf(parts: {
+  state: State;
+  local: LocalSnapshots;
+  fetches: SnapshotFetches;
+  have: (key: BlobProgress['key']) => number;
+}): AgentStatus['Caches'] {
+  const { state, local, fetches, have } = parts;
+  const names = new Map(state.chosen.map((cache) => [cache.id, cache]));
+  const chosen = new Set(state.chosen.map(({ snapshotId }) => snapshotId));
+  const whole = [...local.all.values()].map((snapshot): AgentStatus['Caches'][number] => {
+    const blobs = wantedBlobs(snapshot);
+    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes, 0);
+    const isLeaving = state.server !== 'unknown' && state.lastContactMs !== undefined && !chosen.has(snapshot.id);
+    return {
+      ImageCacheId: snapshot.imageCacheId,
+      ImageCacheName: names.get(snapshot.imageCacheId)?.name ?? '',
+      SnapshotId: snapshot.id,
+      Images: snapshot.images.map(({ reference }) => reference),
+      State: isLeaving ? 'leaving' : 'local',
+      Blobs: blobs.length,
+      Bytes: bytes,
+      LocalBytes: bytes,
+    };
+  });
+  const coming = [...fetches.all.values()].map(({ cache, snapshotId, wanted = [], error, isRunning }) => ({
+    ImageCacheId: cache.id,
+    ImageCacheName: cache.name,
+    SnapshotId: snapshotId,
+    Images: [...cache.images],
+    State: isRunning ? ('fetching' as const) : ('failed' as const),
+    Blobs: wanted.length,
+    Bytes: wanted.reduce((sum, blob) => sum + blob.bytes, 0),
+    LocalBytes: wanted.reduce((sum, blob) => sum + have(blob.key), 0),
+    ...(error === undefined ? {} : { Error: error }),
+  }));
+  const waiting = state.chosen
+    .filter(({ snapshotId }) => snapshotId === undefined)
+    .map(({ id, name, status, images }) => ({
+      ImageCacheId: id,
+      ImageCacheName: name,
+      SnapshotId: '',
+      Images: [...images],
+      State: 'waiting' as const,
+      Blobs: 0,
+      Bytes: 0,
+      LocalBytes: 0,
+      Error: `the server has it as ${status}`,
+    }));
+  return [...whole, ...coming, ...waiting];
+}
+
+async function blobTotals(folder: AgentFolder): Promise<Pick<AgentStatus, 'BlobCount' | 'BlobBytes'>> {
+  const files = (await blobFilesIn(folder.directory)).filter(({ isPart }) => !isPart);
+  const sizes = await Promise.all(files.map(({ path }) => fileSize(path)));
+  return { BlobCount: files.length, BlobBytes: sizes.reduce((sum: number, size) => sum + (size ?? 0), 0) };
+}
+
+/** Why an image can't be attached, with what the server knows of it: the next step is to choose its cache. */
+async function notLocal(
+  client: SourceClient,
+  reference: string,
+  { fetches, signal }: { fetches: SnapshotFetches; signal: AbortSignal | undefined },
+): Promise<LarderError> {
+  const coming = [...fetches.all.values()].find(({ cache }) => cache.images.includes(reference));
+  if (coming) {
+    const bytes = (coming.wanted ?? []).reduce((sum, blob) => sum + blob.bytes, 0);
+    const reason = coming.error ?? `${formatBytes(bytes)} are on their way`;
+    return new LarderError('agent.not-local', `${reference} is not here yet: ${coming.cache.id}: ${reason}`);
+  }
+  const outcome = await matchImage(client, reference, signal ?? new AbortController().signal).catch(() => undefined);
+  return new LarderError('agent.not-local', `${reference} is not on this node; ${advice(outcome)}`);
+}
+
+function advice(outcome: MatchOutcome | undefined): string {
+  if (outcome === undefined) return 'the server could not be asked for it';
+  if (outcome.Result === 'miss') return 'no image cache holds it: make one with larder create';
+  const { ImageCacheId: id } = outcome;
+  return outcome.Result === 'hit'
+    ? `${id} holds it: choose that with larder node run --cache ${id}`
+    : `${id} holds another version of it, ${outcome.Image}`;
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}

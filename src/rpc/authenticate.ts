@@ -3,7 +3,7 @@ import { apiError } from './api-error.ts';
 import { readCredentials } from './credentials.ts';
 import { equalText } from './equal-text.ts';
 import { type RequestParameters, readParameters } from './parameters.ts';
-import type { AccessKeyFacts, Authenticator, Principal } from './ports.ts';
+import type { AccessKeyFacts, Authenticator, Principal, SignatureFailures } from './ports.ts';
 import type { RpcRequest } from './types.ts';
 
 /** Who sent a request whose signature was found good. */
@@ -34,8 +34,13 @@ const TIMESTAMP = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
  * nonce, and looking it up and storing it must be one step. A replay has a good signature, so it gets SignatureNonceUsed all
  * the same.
  */
-export function createAuthenticate(options: { authenticator: Authenticator; clock: Clock }): Authenticate {
-  const { authenticator, clock } = options;
+export function createAuthenticate(options: {
+  authenticator: Authenticator;
+  clock: Clock;
+  /** Absent: signatures may be wrong as often as one likes. */
+  failures?: SignatureFailures | undefined;
+}): Authenticate {
+  const { authenticator, clock, failures } = options;
   return async (request, parameters = readParameters(request)) => {
     const credentials = readCredentials(request, parameters);
     const nowMs = clock.now();
@@ -47,7 +52,15 @@ export function createAuthenticate(options: { authenticator: Authenticator; cloc
     checkSecurityToken(key, credentials.securityToken, nowMs);
     credentials.checkMethod();
     if (credentials.nonce.length > MAX_NONCE_CHARS) throw apiError('Invalid{Param}', { Param: 'SignatureNonce' });
-    credentials.verify(key.secret);
+    const retryAfterMs = failures?.waitMs(request.peer, key.id, nowMs) ?? 0;
+    if (retryAfterMs > 0) throw apiError('Throttling', {}, { retryAfterMs });
+    try {
+      credentials.verify(key.secret);
+    } catch (error) {
+      failures?.failed(request.peer, key.id, nowMs);
+      throw error;
+    }
+    failures?.succeeded(request.peer, key.id);
     const isNew = await authenticator.rememberNonce(key.id, credentials.nonce, nowMs + NONCE_TTL_MS);
     if (!isNew) throw apiError('SignatureNonceUsed');
     return { accountId: key.accountId, accessKeyId: key.id, principal: key.principal };

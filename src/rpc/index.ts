@@ -7,7 +7,7 @@ export * from './handler.ts';
 export { type Parameters, type RequestParameters, readParameters } from './parameters.ts';
 export { parseParams } from './parse-params.ts';
 export { percentEncode } from './percent.ts';
-export type { AccessKeyFacts, Authenticator, Principal } from './ports.ts';
+export type { AccessKeyFacts, Authenticator, Principal, SignatureFailures } from './ports.ts';
 export { type Format, renderError, renderResult } from './render.ts';
 export { RawJson, type ResultObject, type ResultValue, rawJson } from './result.ts';
 export { canonicalParameters, signV1, stringToSignV1, verifyV1 } from './signature-v1.ts';

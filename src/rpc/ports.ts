@@ -16,6 +16,14 @@ export type AccessKeyFacts = {
   readonly principal: Principal;
 };
 
+/** Who sent wrong signatures lately, by address and access key. */
+export type SignatureFailures = {
+  /** Milliseconds in which no signature of this key is looked at for this address; 0 for none. */
+  waitMs(peer: string, accessKeyId: string, nowMs: number): number;
+  failed(peer: string, accessKeyId: string, nowMs: number): void;
+  succeeded(peer: string, accessKeyId: string): void;
+};
+
 /** What checking a signature needs to know and to remember. */
 export type Authenticator = {
   findAccessKey(id: string): Promise<AccessKeyFacts | undefined>;

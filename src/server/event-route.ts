@@ -5,6 +5,7 @@ import type { Store } from '../store/index.ts';
 import type { GuardedCall } from './account-guard.ts';
 import type { Authorize } from './authorize.ts';
 import { imageCacheEvents } from './event-stream.ts';
+import type { AdmittedCall } from './flow-control.ts';
 import { toRpcRequest } from './rpc-request.ts';
 
 const MAX_EVENT_STREAMS = 256;
@@ -14,6 +15,8 @@ const ACTION = { ramAction: 'eci:DescribeImageCaches', ramResource: 'imagecache/
 export type EventServices = {
   authenticate: Authenticate;
   authorize: Authorize;
+  /** Flow control; absent: none. */
+  admit?: (call: AdmittedCall) => Promise<void>;
   guard: (call: GuardedCall) => Promise<void>;
   store: Store;
   stopping: AbortSignal;
@@ -30,6 +33,7 @@ export function addEventRoute(app: FastifyInstance, services: EventServices): vo
     const [id, regionId] = [parameters.get('ImageCacheId'), parameters.get('RegionId')];
     const call = { request: rpcRequest, parameters, caller, action: ACTION, regionId: regionId ?? '' };
     await services.authorize(call);
+    await services.admit?.(call);
     if (!regionId) throw apiError('Missing{Param}', { Param: 'RegionId' });
     if (!id) throw apiError('Missing{Param}', { Param: 'ImageCacheId' });
     await services.guard(call);

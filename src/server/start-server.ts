@@ -16,6 +16,7 @@ import { createApiServices, warmMatches } from './api-services.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { createAuthorize } from './authorize.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
+import { createAdmission, createSignatureFailures } from './flow-control.ts';
 import { createHttpListener } from './http-listener.ts';
 import { readLimits } from './limits.ts';
 import { createOpenAuthenticate } from './open-authenticate.ts';
@@ -68,10 +69,15 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   const directory = createAccountDirectory(store, sealers.accessKeys);
   const authenticate = config.noAuth
     ? await createOpenAuthenticate(store)
-    : createAuthenticate({ authenticator: createAuthenticator(directory, store, clock), clock });
+    : createAuthenticate({
+        authenticator: createAuthenticator(directory, store, clock),
+        clock,
+        failures: createSignatureFailures(limits),
+      });
   const authorize = config.noAuth
     ? async () => {}
     : createAuthorize({ directory, store, clock, sealer: sealers.diagnoses });
+  const admit = createAdmission(limits, clock);
   const guard = createAccountGuard(directory);
   const services = await createApiServices(config, {
     store,
@@ -85,6 +91,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     actions: createActions(services),
     authenticate,
     authorize,
+    admit,
     guard,
     clock,
     newRequestId: () => randomUUID().toUpperCase(),
@@ -93,7 +100,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   });
   const tls = config.tls && (await openServerTls(config.tls, log));
   cleanup.defer(() => tls?.close());
-  const parts = { rpc, authenticate, authorize, guard, store, blobs, log, tls, stopping: stopping.signal };
+  const parts = { rpc, authenticate, authorize, admit, guard, store, blobs, log, tls, stopping: stopping.signal };
   const app = createHttpListener(parts);
   cleanup.defer(() => closeListener(app));
   const listening = await app.listen({ host: config.listen.host, port: config.listen.port });

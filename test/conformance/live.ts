@@ -26,6 +26,10 @@ import { Client, type Key } from './client.ts';
 /** An instance of the vendor's registry that the configuration of the server knows. */
 export const ACR_INSTANCE = 'cri-conformance1';
 
+/** Limits of the server that rows can run into. */
+export const WRITE_BURST = 250;
+export const MAX_BAD_SIGNATURES = 20;
+
 const HOUR_MS = 60 * 60_000;
 const DATABASE_TIMEOUT_MS = 10_000;
 
@@ -79,7 +83,12 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
   );
   const lines: string[] = [];
   const config = loadServerConfig(
-    { LARDER_PLAIN_HTTP_REGISTRIES: registry.host, LARDER_ACR_INSTANCES: instances, PATH: process.env.PATH },
+    {
+      LARDER_PLAIN_HTTP_REGISTRIES: registry.host,
+      LARDER_ACR_INSTANCES: instances,
+      LARDER_LIMITS: `writesPerSecond=1,writeBurst=${WRITE_BURST},maxBadSignatures=${MAX_BAD_SIGNATURES}`,
+      PATH: process.env.PATH,
+    },
     { dataDirectory: join(home, 'data'), defaultRegionId: 'cn-hangzhou', listen: '127.0.0.1:0' },
   );
   const server = await startServer(config, {

@@ -82,7 +82,6 @@ export const GATEWAY_ERRORS: readonly VendorError[] = [
     status: 400,
     code: 'Throttling.User',
     message: 'Request was denied due to user flow control.',
-    never: 'this server has no flow control',
   },
   {
     status: 400,
@@ -94,7 +93,6 @@ export const GATEWAY_ERRORS: readonly VendorError[] = [
     status: 400,
     code: 'Throttling',
     message: 'Request was denied due to request throttling.',
-    never: 'this server has no flow control',
   },
   {
     status: 403,

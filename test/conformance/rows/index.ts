@@ -9,6 +9,7 @@ import { describeImageCaches } from './describe-image-caches.ts';
 import { describeMatching } from './describe-matching.ts';
 import { describeRegions } from './describe-regions.ts';
 import { fields } from './fields.ts';
+import { flowControl } from './flow-control.ts';
 import { gatewayAccounts } from './gateway-accounts.ts';
 import { gatewayErrors } from './gateway-errors.ts';
 import { gatewayFormats } from './gateway-formats.ts';
@@ -52,6 +53,7 @@ export const ROWS: readonly Row[] = [
   ...gatewayParameters,
   ...gatewayErrors,
   ...gatewayOrder,
+  ...flowControl,
   ...gatewayFormats,
   ...fields,
   ...accountErrors,

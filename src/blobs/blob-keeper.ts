@@ -84,10 +84,9 @@ export function openBlobKeeper({ directory }: { directory: string }): BlobKeeper
     changedAtMs: async (diffId) => (await statOf(layout.blobFile(diffId)))?.ctimeMs,
 
     async pruneQuarantine(beforeMs) {
-      const names = await onDisk(() => readdir(quarantine)).catch((error: unknown) => {
-        if (errnoOf(error) === 'ENOENT') return [];
-        throw error;
-      });
+      // The server makes the folder, so that it is its own, whoever puts something aside later.
+      await makeFolder(quarantine);
+      const names = await onDisk(() => readdir(quarantine));
       let removed = 0;
       for (const name of names) {
         const path = join(quarantine, name);

@@ -42,6 +42,18 @@ export async function checkManifest(row: SnapshotRow, services: ManifestServices
   return 'lost';
 }
 
+/** What is wrong with the manifest of a snapshot that a cache shows, as it lies there; nothing is changed. */
+export async function manifestProblem(
+  row: SnapshotRow,
+  { blobs }: Pick<ManifestServices, 'blobs'>,
+): Promise<string | undefined> {
+  const text = await blobs.getSnapshot(row.snapshotId);
+  if (text === undefined) return row.layers === 0 && row.copyDigest === undefined ? undefined : 'missing';
+  if (!isManifest(row.snapshotId, text)) return 'not a snapshot manifest';
+  const isSame = row.copyDigest === undefined || digestOfHex(hash('sha256', text, 'hex')) === row.copyDigest;
+  return isSame ? undefined : 'differs from the copy in the database';
+}
+
 /** Copies the manifests of caches that became Ready since the last time. */
 export async function copyManifests(services: ManifestServices, signal: AbortSignal): Promise<void> {
   const BATCH = 50;
@@ -55,7 +67,7 @@ export async function copyManifests(services: ManifestServices, signal: AbortSig
   }
 }
 
-export function isManifest(snapshotId: string, text: string): boolean {
+function isManifest(snapshotId: string, text: string): boolean {
   try {
     return parseSnapshot(snapshotId, text).id === snapshotId;
   } catch {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Digest } from '../lib/digest.ts';
 import { checkManifest } from './check-manifest.ts';
 import { loseBlob } from './lose-blob.ts';
 import type { CareServices } from './services.ts';
@@ -33,7 +34,7 @@ export async function checkAfterStart(services: CareServices, signal: AbortSigna
 async function checkBlobs(services: CareServices, signal: AbortSignal): Promise<{ blobs: number; lost: number }> {
   const { store, blobs } = services;
   const counts = { blobs: 0, lost: 0 };
-  for (let after: Parameters<typeof store.health.storedBlobs>[0]['after']; ; ) {
+  for (let after: Digest | undefined; ; ) {
     const rows = await store.health.storedBlobs({ after, limit: BATCH });
     for (const { diffId, blobBytes } of rows) {
       signal.throwIfAborted();

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import type { ExpressionBuilder, Kysely } from 'kysely';
-import { digestOfHex } from '../lib/digest.ts';
+import { type Digest, digestOfHex } from '../lib/digest.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
-import type { HealthStore } from './ports.ts';
+import type { HealthStore, SnapshotRow } from './ports.ts';
 import type { Schema } from './schema.ts';
 
 /** Manifests hold configs of up to 8 MiB each, of up to 20 images. */
@@ -12,7 +12,7 @@ const MAX_MANIFEST_BYTES = 256 * 2 ** 20;
 /** Snapshot manifests once more, in the database: one whose file is lost or changed is written again. */
 export function createSnapshotCopies(
   db: Kysely<Schema>,
-): Pick<HealthStore, 'snapshots' | 'snapshotsWithoutCopy' | 'keepCopy' | 'leaveUncopied' | 'copyOf'> {
+): Pick<HealthStore, 'snapshots' | 'snapshot' | 'snapshotsWithoutCopy' | 'keepCopy' | 'leaveUncopied' | 'copyOf'> {
   /** Snapshots that their caches show; not those that builds are making. */
   const shown = () =>
     db
@@ -23,20 +23,18 @@ export function createSnapshotCopies(
           .onRef('image_caches.snapshot_id', '=', 'snapshots.id'),
       )
       .leftJoin('snapshot_copies', 'snapshot_copies.snapshot_id', 'snapshots.id');
+  const rows = () =>
+    shown().select((eb) => ['snapshots.id', 'snapshots.image_cache_id', 'snapshot_copies.digest', layersOf(eb)]);
 
   return {
     async snapshots({ after, limit }) {
-      const page = shown()
-        .select((eb) => ['snapshots.id', 'snapshots.image_cache_id', 'snapshot_copies.digest', layersOf(eb)])
-        .orderBy('snapshots.id')
-        .limit(limit);
-      const rows = await (after === undefined ? page : page.where('snapshots.id', '>', after)).execute();
-      return rows.map((row) => ({
-        snapshotId: row.id,
-        imageCacheId: row.image_cache_id,
-        layers: row.layers ?? 0,
-        ...(row.digest === null ? {} : { copyDigest: row.digest }),
-      }));
+      const page = rows().orderBy('snapshots.id').limit(limit);
+      return (await (after === undefined ? page : page.where('snapshots.id', '>', after)).execute()).map(snapshotOf);
+    },
+
+    async snapshot(snapshotId) {
+      const row = await rows().where('snapshots.id', '=', snapshotId).executeTakeFirst();
+      return row && snapshotOf(row);
     },
 
     async snapshotsWithoutCopy(limit) {
@@ -80,6 +78,20 @@ export function createSnapshotCopies(
       if (digestOfHex(hash('sha256', text, 'hex')) === row.digest) return text.toString('utf8');
       throw damaged(snapshotId);
     },
+  };
+}
+
+function snapshotOf(row: {
+  id: string;
+  image_cache_id: string;
+  digest: Digest | null;
+  layers: number | null;
+}): SnapshotRow {
+  return {
+    snapshotId: row.id,
+    imageCacheId: row.image_cache_id,
+    layers: row.layers ?? 0,
+    ...(row.digest === null ? {} : { copyDigest: row.digest }),
   };
 }
 

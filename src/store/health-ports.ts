@@ -43,6 +43,7 @@ export type SnapshotRow = SnapshotUser & {
 export type HealthStore = {
   /** Blobs that have to be there, by key. */
   storedBlobs(page: { after?: Digest | undefined; limit: number }): Promise<StoredBlob[]>;
+  storedBlob(diffId: Digest): Promise<StoredBlob | undefined>;
   /** Those last checked before this time, the longest ago first. */
   dueBlobs(checkedBeforeMs: number, limit: number): Promise<StoredBlob[]>;
   /** How many there are, their bytes, and when the one not checked for the longest was. */
@@ -63,6 +64,7 @@ export type HealthStore = {
 
   /** Snapshots that caches show, by id. */
   snapshots(page: { after?: string | undefined; limit: number }): Promise<SnapshotRow[]>;
+  snapshot(snapshotId: string): Promise<SnapshotRow | undefined>;
   /** Those of them that came up since and have no copy, in no order. */
   snapshotsWithoutCopy(limit: number): Promise<SnapshotRow[]>;
   /** Takes one out of `snapshotsWithoutCopy`: there is nothing to copy. */

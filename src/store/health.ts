@@ -21,6 +21,11 @@ export function createHealthStore(db: Kysely<Schema>, writer: CacheWriter): Heal
       return rows.map(blobOf);
     },
 
+    async storedBlob(diffId) {
+      const row = await stored().where('diff_id', '=', diffId).executeTakeFirst();
+      return row && blobOf(row);
+    },
+
     async dueBlobs(checkedBeforeMs, limit) {
       const due = stored().where(lastCheck, '<', checkedBeforeMs);
       return (await due.orderBy(lastCheck).limit(limit).execute()).map(blobOf);

@@ -1,2 +1,3 @@
+export { copySqliteStore, inspectSqliteStore, type SealedText, type StoreInspector } from './inspect-sqlite.ts';
 export { openSqliteStore } from './open-sqlite-store.ts';
 export type * from './ports.ts';

@@ -14,6 +14,7 @@ import { createHealthStore } from './health.ts';
 import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
 import { createNonceStore } from './nonces.ts';
+import { PLAIN_VIEW } from './plain-view.ts';
 import type { CacheView, Store } from './ports.ts';
 import { createPrepared } from './prepared.ts';
 import type { Schema } from './schema.ts';
@@ -26,8 +27,6 @@ const BUSY_TIMEOUT_MS = 5_000;
 const FILE_MODE = 0o600;
 /** SQLite's own limit. Reading from the mapped file saves a third of the time of a page of caches (bench/api.ts). */
 const MAX_MAPPED_BYTES = 2 ** 31;
-/** For whoever reads no views. */
-const PLAIN_VIEW: CacheView = { version: 1, render: (cache) => JSON.stringify(cache) };
 
 /**
  * Opens the SQLite database, making or migrating it as needed. What a commit returned from survives a power cut.

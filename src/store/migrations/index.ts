@@ -39,3 +39,9 @@ export async function migrate(db: Kysely<Schema>, migrations = MIGRATIONS): Prom
     await versions.insertInto('schema_version').values({ version: migrations.length }).execute();
   });
 }
+
+/** The version of a database, and the one that this program works with. */
+export async function schemaVersion(db: Kysely<Schema>): Promise<{ database: number; program: number }> {
+  const row = await db.withTables<Versions>().selectFrom('schema_version').select('version').executeTakeFirst();
+  return { database: row?.version ?? 0, program: MIGRATIONS.length };
+}

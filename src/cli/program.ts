@@ -1,15 +1,18 @@
 import { Command } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAccount } from './account.ts';
+import { addCheck } from './check.ts';
 import { addCreate } from './create.ts';
 import { addDelete } from './delete.ts';
 import { addDemo } from './demo.ts';
 import { addDescribe } from './describe.ts';
+import { addGc } from './gc.ts';
 import type { Io } from './io.ts';
 import { addList } from './list.ts';
 import { addMount, addUmount } from './mount.ts';
 import { addNode } from './node.ts';
 import { addQuota } from './quota.ts';
+import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addTag, addUntag } from './tag.ts';
 import { addUpdate } from './update.ts';
@@ -55,6 +58,9 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     addUmount,
     addNode,
     addAccount,
+    addGc,
+    addScrub,
+    addCheck,
     addDemo,
   ])
     add(program, io);

@@ -24,3 +24,10 @@ export function positiveInteger(text: string): number {
   if (/^[0-9]+$/.test(text) && Number.isSafeInteger(value) && value > 0) return value;
   throw new InvalidArgumentError('It takes a whole number from 1 up.');
 }
+
+/** A whole number from 0 up. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^[0-9]+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw new InvalidArgumentError('It takes a whole number from 0 up.');
+}

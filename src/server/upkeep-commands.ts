@@ -4,7 +4,7 @@ import type { Digest } from '../lib/digest.ts';
 import type { LossReason } from '../store/index.ts';
 import type { Upkeep } from './open-upkeep.ts';
 
-export type { Garbage } from '../builds/index.ts';
+export { createPacer, type Garbage } from '../builds/index.ts';
 
 const BATCH = 200;
 const REBUILD_POLL_MS = 250;

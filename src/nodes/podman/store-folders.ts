@@ -14,12 +14,11 @@ export type StoreFolders = {
   /** Hard links to layer blobs: bytes in use outlive their removal from the data folder. */
   readonly blobs: string;
   /**
-   * A small tmpfs with the mounts of blobs under `points` and, beside that, one link for each that is mounted. After a reboot it
-   * is empty, so a container that starts too early fails instead of seeing an empty layer.
+   * A small tmpfs, in which `<name>/layer` is the mount of a blob; made under `new` and renamed into place. After a reboot it is
+   * empty, so a container that starts too early fails instead of seeing an empty layer.
    */
   readonly mounts: string;
-  readonly points: string;
-  /** Empty directories with the attributes of images' root directories. */
+  /** By layer, empty directories with the attributes of images' root directories. */
   readonly roots: string;
   readonly temporary: string;
   readonly lock: string;
@@ -73,7 +72,6 @@ export function storeFolders(store: string): StoreFolders {
     own,
     blobs: join(own, 'blobs'),
     mounts,
-    points: join(mounts, 'points'),
     roots: join(own, 'roots'),
     temporary: join(own, 'new'),
     lock: join(own, 'lock'),

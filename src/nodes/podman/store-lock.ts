@@ -14,7 +14,7 @@ export async function withStoreLock<T>(folders: StoreFolders, task: () => Promis
     libc.flock(fd, LOCK_EX | LOCK_NB);
   } catch (error) {
     closeSync(fd);
-    if (errorCode(error) !== 'EAGAIN') throw explainFailure('lock', folders.lock, error);
+    if (!['EAGAIN', 'EWOULDBLOCK'].includes(errorCode(error) ?? '')) throw explainFailure('lock', folders.lock, error);
     const message = `another larder node podman keeps ${folders.store}; see which with: fuser -v ${folders.lock}`;
     throw new LarderError('nodes.locked', message);
   }

@@ -1,7 +1,7 @@
 import { chownSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyAttributes, type Libc } from '../index.ts';
-import { contentPath, mountPoint } from './blob-mounts.ts';
+import { contentPath } from './blob-mounts.ts';
 import { shortLink } from './layer-names.ts';
 import { replaceFile, replaceLink } from './replace.ts';
 import type { StoreFolders } from './store-folders.ts';
@@ -28,13 +28,13 @@ export function writeLayer(
   const folder = join(folders.overlay, layer.id);
   const link = shortLink(layer.id);
   const rootFrom = layer.rootFrom === undefined ? layer : (byId.get(layer.rootFrom) ?? layer);
-  const root = statSync(mountPoint(folders, rootFrom));
+  const root = statSync(contentPath(folders, rootFrom));
   const content = contentPath(folders, layer);
   // In this order a container that starts while a link changes finds the content twice, which the kernel refuses, and never not.
   const links: Readonly<Record<string, string>> =
     rootFrom === layer
       ? { diff: content }
-      : { diff1: content, diff: rootCopy(folders, layer, { from: mountPoint(folders, rootFrom), libc }) };
+      : { diff1: content, diff: rootCopy(folders, layer, { from: contentPath(folders, rootFrom), libc }) };
   const lower = lowerOf(layer, byId);
 
   if (!lstatSync(folder, { throwIfNoEntry: false })) {
@@ -71,10 +71,15 @@ function lowerOf(layer: StoreLayer, byId: ReadonlyMap<string, StoreLayer>): stri
   return names.length === 0 ? undefined : names.join(':');
 }
 
-/** An empty directory with a root's attributes; one for each layer, since no directory may come twice in an overlay. */
+/**
+ * An empty directory with a root's attributes; one for each layer, since no directory may come twice in an overlay. The
+ * driver looks for `diff1` beside the directory that `diff` leads to, so it stands here as well.
+ */
 function rootCopy(folders: StoreFolders, layer: StoreLayer, { from, libc }: { from: string; libc: Libc }): string {
-  const copy = join(folders.roots, layer.id);
+  const folder = join(folders.roots, layer.id);
+  const copy = join(folder, 'diff');
   mkdirSync(copy, { recursive: true });
   copyAttributes(libc, from, copy);
+  replaceLink(join(folder, 'diff1'), contentPath(folders, layer));
   return copy;
 }

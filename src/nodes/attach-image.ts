@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { randomAlphanumeric } from '../lib/ids.ts';
-import { type Attachment, readAttachments, writeAttachment } from './attachments.ts';
+import { type Attachment, writeAttachment } from './attachments.ts';
 import { layerFileOf } from './layer-file.ts';
 import { mountLayers } from './layer-mounts.ts';
 import { type Backing, type Libc, loadLibc, mountOverlay, type OverlayCalls, unmount } from './linux/index.ts';
@@ -11,7 +11,7 @@ import { withMountLock } from './mount-lock.ts';
 import { type MountPlan, planMount } from './mount-plan.ts';
 import { sourceOf } from './mount-source.ts';
 import { mountTable } from './mount-table.ts';
-import { hasLeftovers, type NodeFolders, openNodeFolders, sweep } from './node-state.ts';
+import { type NodeFolders, openNodeFolders, openState, recordFolder, sweep } from './node-state.ts';
 import { findImage, readSnapshot } from './read-snapshot.ts';
 import { copyRootAttributes, rootDirectory } from './root-directory.ts';
 
@@ -49,7 +49,7 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
   const image = findImage(snapshot, reference);
   const plan = planMount(image, (blob) => layerFileOf(folders.data, blob));
   const attach = async () => {
-    const existing = await consistentAttachments(folders);
+    const existing = await openState(folders);
     const directory = emptyDirectory(options.directory, existing);
     const id = randomAlphanumeric(ID_LENGTH, randomBytes);
     const attachment: Attachment = {
@@ -61,7 +61,7 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
       ...(options.writable ? { scratch: scratchFolder(folders, id, options.writable.scratch) } : {}),
       ...(options.bundle === undefined ? {} : { bundle: options.bundle }),
     };
-    writeAttachment(folders.attached, attachment);
+    writeAttachment(recordFolder(folders, attachment), attachment);
     try {
       await mountLayers(plan.layers, { directory: folders.layers, signal, backing: options.fallbacks?.backing });
       mountImage(libc, { folders, plan, attachment, calls: options.fallbacks?.calls });
@@ -74,14 +74,6 @@ export async function attachImage(options: AttachOptions): Promise<Attachment> {
     }
   };
   return withMountLock(folders.lock, attach, signal);
-}
-
-/** The records, after what a killed command left was cleared. */
-async function consistentAttachments(folders: NodeFolders): Promise<Attachment[]> {
-  const attachments = readAttachments(folders.attached);
-  if (!hasLeftovers(folders, attachments)) return attachments;
-  await sweep(folders);
-  return readAttachments(folders.attached);
 }
 
 function mountImage(
@@ -107,7 +99,7 @@ function mountImage(
 
 /** An empty lower directory stays for good: the kernel lists nothing at all once one of the stack is removed. */
 function keepEmptyDirectory(folders: NodeFolders, place: number): string {
-  const path = join(folders.root, 'empty', `${place}`);
+  const path = join(folders.stacked, `empty-${place}`);
   mkdirSync(path, { recursive: true });
   // The root of an image without layers, whatever the umask.
   chmodSync(path, 0o755);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 
@@ -19,9 +19,10 @@ const attachmentSchema = z.object({
 /** One image made usable at one directory: what it takes to undo that, after a crash too. */
 export type Attachment = z.infer<typeof attachmentSchema>;
 
-/** All records of a folder. One that can't be read is a torn write of a crash, before anything was mounted: left out. */
+/** All records of a folder, if there is one. A record that can't be read is a torn write of a crash, before anything was mounted: left out. */
 export function readAttachments(folder: string): Attachment[] {
   const found: Attachment[] = [];
+  if (!existsSync(folder)) return found;
   for (const name of readdirSync(folder)) {
     if (!name.endsWith('.json')) continue;
     const parsed = attachmentSchema.safeParse(parseJson(readFileSync(join(folder, name), 'utf8')));

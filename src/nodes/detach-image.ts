@@ -1,13 +1,13 @@
 import { mkdirSync, realpathSync, renameSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { LarderError } from '../lib/errors.ts';
-import { type Attachment, readAttachments, removeAttachment } from './attachments.ts';
+import { type Attachment, removeAttachment } from './attachments.ts';
 import { findUser } from './find-user.ts';
 import { loadLibc, unmount } from './linux/index.ts';
 import { withMountLock } from './mount-lock.ts';
 import { isOurs, sourceOf } from './mount-source.ts';
 import { mountTable } from './mount-table.ts';
-import { type NodeFolders, openNodeFolders, sweep } from './node-state.ts';
+import { allAttachments, type NodeFolders, openNodeFolders, recordFolder, sweep } from './node-state.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
 
 export type DetachOptions = {
@@ -30,7 +30,7 @@ export async function detachImage(options: DetachOptions): Promise<{ directory: 
   const libc = await loadLibc();
   const named = realPath(options.directory);
   const detach = async () => {
-    const attachments = readAttachments(folders.attached);
+    const attachments = allAttachments(folders);
     const mounts = (await mountTable()).filter(isOurs);
     const sources = new Set(mounts.map((entry) => entry.source));
     const candidates = attachments.filter((each) => each.directory === named || each.bundle === named);
@@ -49,7 +49,7 @@ export async function detachImage(options: DetachOptions): Promise<{ directory: 
     const written = attachment && options.keepWritten ? keepWritten(folders, attachment) : undefined;
     if (attachment) {
       const gone = await removeLeftovers(written ? { ...attachment, scratch: undefined } : attachment);
-      if (gone) removeAttachment(folders.attached, attachment.id);
+      if (gone) removeAttachment(recordFolder(folders, attachment), attachment.id);
     }
     await sweep(folders);
     return { directory: attachment?.bundle ?? directory, ...(written === undefined ? {} : { written }) };

@@ -6,6 +6,7 @@ export { type HoldOptions, holdBlob } from './hold-blob.ts';
 export { layerFileOf } from './layer-file.ts';
 export { isMountPoint, type LayerMountOptions, mountLayers, unmountLayers } from './layer-mounts.ts';
 export { type Backing, explainFailure, type Libc, loadLibc, unmount } from './linux/index.ts';
+export { closeMountFolder, openMountFolder } from './mount-folder.ts';
 export type { MountEntry } from './mount-info.ts';
 export { withMountLock } from './mount-lock.ts';
 export { type LayerMount, MAX_OVERLAY_LAYERS, type MountPlan, planMount } from './mount-plan.ts';

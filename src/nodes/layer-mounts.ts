@@ -9,7 +9,7 @@ import type { LayerMount } from './mount-plan.ts';
 const CALLS_PER_TURN = 16;
 
 export type LayerMountOptions = {
-  /** Where mount points are made, one folder per layer. */
+  /** Where mount points are made, one folder per layer; quick when it is one of {@link openMountFolder}. */
   directory: string;
   signal?: AbortSignal | undefined;
   /** `loop` mounts on loop devices also where the kernel mounts files. */

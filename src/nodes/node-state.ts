@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { LarderError } from '../lib/errors.ts';
 import { type Attachment, readAttachments, removeAttachment } from './attachments.ts';
 import { isMountPoint, unmountLayers } from './layer-mounts.ts';
+import { closeMountFolder, openMountFolder } from './mount-folder.ts';
 import { isOurs, sourceOf } from './mount-source.ts';
 import { mountTable } from './mount-table.ts';
 import { removeLeftovers } from './remove-leftovers.ts';
@@ -11,33 +12,44 @@ import { removeLeftovers } from './remove-leftovers.ts';
 export type NodeFolders = {
   readonly data: string;
   readonly root: string;
+  /** What ends with the mounts, and so lies in memory, which takes a tenth of the time of a disk: the three that follow. */
+  readonly run: string;
   /** Mount points of layers, named by the hex digits of their blobs' keys. */
   readonly layers: string;
-  /** One record per attachment. */
+  /** Directories that are stacked under or over the layers of an image. */
+  readonly stacked: string;
+  /** One record per attachment that leaves nothing behind when the machine stops. */
   readonly attached: string;
+  /** The records of the others: those that are writable, and runtime bundles. */
+  readonly lasting: string;
   /** Upper directories of writable attachments, one folder each. */
   readonly scratch: string;
   readonly lock: string;
 };
 
-/** Makes the folders, closed to others: set-user-id files of images lie below. Throws `nodes.not-root`, `nodes.data-missing`. */
+/**
+ * Makes the folder of mounts, closed to others: set-user-id files of images lie below. The rest is made by {@link openState}.
+ * Throws `nodes.not-root`, `nodes.data-missing`.
+ */
 export function openNodeFolders(dataDirectory: string): NodeFolders {
   if (process.getuid?.() !== 0) {
     throw new LarderError('nodes.not-root', `mounting takes root: run it with sudo, and --data ${dataDirectory}`);
   }
   const data = realData(dataDirectory);
   const root = join(data, 'mounts');
-  const folders = {
+  const run = join(root, 'run');
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  return {
     data,
     root,
-    layers: join(root, 'layers'),
-    attached: join(root, 'attached'),
+    run,
+    layers: join(run, 'layers'),
+    stacked: join(run, 'stacked'),
+    attached: join(run, 'attached'),
+    lasting: join(root, 'attached'),
     scratch: join(root, 'scratch'),
     lock: join(root, 'lock'),
   };
-  mkdirSync(root, { recursive: true, mode: 0o700 });
-  for (const folder of [folders.layers, folders.attached, folders.scratch]) mkdirSync(folder, { recursive: true });
-  return folders;
 }
 
 function realData(dataDirectory: string): string {
@@ -50,11 +62,32 @@ function realData(dataDirectory: string): string {
   }
 }
 
+/** Under the lock: makes what is missing of the folders, and gives the records after what killed commands left was cleared. */
+export async function openState(folders: NodeFolders): Promise<Attachment[]> {
+  await openMountFolder(folders.run);
+  for (const folder of [folders.layers, folders.attached, folders.lasting, folders.scratch])
+    mkdirSync(folder, { recursive: true });
+  const attachments = allAttachments(folders);
+  if (!hasLeftovers(folders, attachments)) return attachments;
+  await sweep(folders);
+  return allAttachments(folders);
+}
+
+export function allAttachments(folders: NodeFolders): Attachment[] {
+  return [...readAttachments(folders.attached), ...readAttachments(folders.lasting)];
+}
+
+/** Where the record of an attachment goes. */
+export function recordFolder(folders: NodeFolders, attachment: Attachment): string {
+  const leavesNothing = attachment.scratch === undefined && attachment.bundle === undefined;
+  return leavesNothing ? folders.attached : folders.lasting;
+}
+
 /**
  * Whether something is left of a command that was killed: a record whose directory shows no mount, or a layer or a scratch
  * folder that no record names. A look at the records and two folders; the mount table, which is long, is not read.
  */
-export function hasLeftovers(folders: NodeFolders, attachments: readonly Attachment[]): boolean {
+function hasLeftovers(folders: NodeFolders, attachments: readonly Attachment[]): boolean {
   if (attachments.some((attachment) => !isMountPoint(attachment.directory))) return true;
   const layers = new Set(attachments.flatMap((attachment) => attachment.layers));
   if (readdirSync(folders.layers).some((name) => !layers.has(name))) return true;
@@ -71,23 +104,34 @@ export async function sweep(folders: NodeFolders): Promise<void> {
   const mounts = await mountTable();
   const ours = new Set(mounts.filter(isOurs).map((entry) => entry.source));
   const needed = new Set<string>();
-  for (const attachment of readAttachments(folders.attached)) {
+  for (const attachment of allAttachments(folders)) {
     const gone = !ours.has(sourceOf(attachment)) && (await removeLeftovers(attachment));
-    if (gone) removeAttachment(folders.attached, attachment.id);
-    else for (const layer of attachment.layers) needed.add(layer);
+    if (gone) removeAttachment(recordFolder(folders, attachment), attachment.id);
+    else for (const layer of attachment.layers) needed.add(join(folders.layers, layer));
   }
   await removeUnnamedScratch(folders, ours);
-  const mounted = mounts.map((entry) => entry.mountPoint).filter((path) => dirname(path) === folders.layers);
+  // Version 0.1 had its layers here; those are mounts of their own, which nothing needs by this path any more.
+  const places = [folders.layers, join(folders.root, 'layers')];
+  const mounted = mounts.map((entry) => entry.mountPoint).filter((path) => places.includes(dirname(path)));
   // A folder without a mount is a killed command's, too.
-  const paths = new Set([...mounted, ...readdirSync(folders.layers).map((name) => join(folders.layers, name))]);
-  await unmountLayers([...paths].filter((path) => !needed.has(path.slice(folders.layers.length + 1))));
+  const made = namesIn(folders.layers).map((name) => join(folders.layers, name));
+  await unmountLayers([...new Set([...mounted, ...made])].filter((path) => !needed.has(path)));
+  if (allAttachments(folders).length === 0) await closeMountFolder(folders.run);
 }
 
 /** Scratch folders whose record is lost; they bear the ids of their attachments. */
 async function removeUnnamedScratch(folders: NodeFolders, ours: ReadonlySet<string>): Promise<void> {
-  const ids = new Set(readAttachments(folders.attached).map((attachment) => attachment.id));
-  for (const id of readdirSync(folders.scratch)) {
+  const ids = new Set(allAttachments(folders).map((attachment) => attachment.id));
+  for (const id of namesIn(folders.scratch)) {
     if (ids.has(id) || ours.has(sourceOf({ id }))) continue;
     await removeLeftovers({ id, scratch: join(folders.scratch, id) });
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }

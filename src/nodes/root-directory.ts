@@ -16,7 +16,7 @@ export function rootDirectory(libc: Libc, plan: MountPlan, folders: NodeFolders)
   const named = namedRoot(plan, folders);
   if (named === undefined || named === topRoot(plan, folders)) return undefined;
   const { mode, uid, gid, mtimeNs } = lstatSync(named, { bigint: true });
-  const copy = join(folders.root, 'roots', `${(mode & 0o7777n).toString(8)}-${uid}-${gid}-${mtimeNs}`);
+  const copy = join(folders.stacked, `root-${(mode & 0o7777n).toString(8)}-${uid}-${gid}-${mtimeNs}`);
   mkdirSync(copy, { recursive: true });
   copyAttributes(libc, named, copy);
   return copy;

@@ -27,7 +27,7 @@ const data = realpathSync(mkdtempSync(join(tmpdir(), 'larder nodes-')));
 const hexOfLabel = (label: string) => createHash('sha256').update(label).digest('hex');
 // As bytes: with 'utf8', Node.js 24.21 spoils its heap on files below /proc that are as long as this.
 const mounts = () => parseMountInfo(readFileSync('/proc/self/mountinfo').toString());
-const layerMounts = () => mounts().filter((entry) => entry.mountPoint.startsWith(join(data, 'mounts/layers')));
+const layerMounts = () => mounts().filter((entry) => entry.mountPoint.startsWith(join(data, 'mounts/run/layers')));
 const attach = (reference: string, directory: string, signal?: AbortSignal) =>
   attachImage({ dataDirectory: data, snapshotId: SNAPSHOT_ID, reference, directory: join(data, directory), signal });
 const detach = (directory: string) => detachImage({ dataDirectory: data, directory: join(data, directory) });
@@ -105,8 +105,8 @@ test('three layers: whiteouts, opaque directories, devices and the root of the t
   await assert.rejects(attach('three', 'm3'), { code: 'nodes.in-use' });
   await detach('m3');
   assert.deepEqual(layerMounts(), []);
-  assert.deepEqual(readdirSync(join(data, 'mounts/layers')), []);
-  assert.deepEqual(readdirSync(join(data, 'mounts/attached')), []);
+  // The folder in memory, with mount points and records, is gone.
+  assert.deepEqual(readdirSync(join(data, 'mounts/run')), []);
 });
 
 test('no layer, one layer, a layer twice', { skip }, async () => {
@@ -190,8 +190,8 @@ test('what killed commands left is taken up: records without mounts, mounts with
 }, async () => {
   await attach('three', 'kept');
   await attach('twice', 'lost');
-  for (const name of readdirSync(join(data, 'mounts/attached'))) {
-    const path = join(data, 'mounts/attached', name);
+  for (const name of readdirSync(join(data, 'mounts/run/attached'))) {
+    const path = join(data, 'mounts/run/attached', name);
     if (JSON.parse(readFileSync(path, 'utf8')).reference === 'twice') rmSync(path);
   }
   const dead = {
@@ -201,9 +201,9 @@ test('what killed commands left is taken up: records without mounts, mounts with
     reference: 'three',
     layers: [hexOfLabel('many-0')],
   };
-  writeFileSync(join(data, 'mounts/attached/dead.json'), JSON.stringify(dead));
-  writeFileSync(join(data, 'mounts/attached/torn.json'), '{"id":');
-  const orphan = join(data, 'mounts/layers', hexOfLabel('many-0'));
+  writeFileSync(join(data, 'mounts/run/attached/dead.json'), JSON.stringify(dead));
+  writeFileSync(join(data, 'mounts/run/attached/torn.json'), '{"id":');
+  const orphan = join(data, 'mounts/run/layers', hexOfLabel('many-0'));
   mkdirSync(orphan);
   execFileSync('mount', ['-t', 'erofs', '-o', 'ro', layerFile('many-0'), orphan]);
 

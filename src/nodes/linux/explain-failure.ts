@@ -2,7 +2,7 @@ import { LarderError } from '../../lib/errors.ts';
 import { SystemCallError } from './system-call-error.ts';
 
 /** What was to be done when a system call failed. */
-export type Operation = 'erofs' | 'overlay' | 'loop' | 'unmount' | 'lock';
+export type Operation = 'erofs' | 'overlay' | 'tmpfs' | 'loop' | 'unmount' | 'lock';
 
 type Meaning = { code: string; message: string };
 
@@ -66,6 +66,7 @@ const MEANINGS: Readonly<Record<Operation, Readonly<Record<string, Meaning>>>> =
     ESTALE: { code: 'nodes.mount-failed', message: 'the upper directory was used with other layers: take a new one' },
     ENOSPC: TOO_MANY_MOUNTS,
   },
+  tmpfs: {},
   loop: {
     ENOENT: NO_LOOP,
     ENXIO: NO_LOOP,
@@ -102,6 +103,7 @@ export function explainFailure(operation: Operation, path: string, cause: unknow
 const VERBS: Readonly<Record<Operation, string>> = {
   erofs: "can't mount",
   overlay: "can't mount",
+  tmpfs: "can't mount a tmpfs at",
   loop: "can't set up a loop device for",
   unmount: "can't unmount",
   lock: "can't lock",

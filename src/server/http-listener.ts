@@ -4,15 +4,16 @@ import { createServer as createTlsServer } from 'node:https';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ApiError, apiError, type RpcHandler, renderError } from '../rpc/index.ts';
 import { addBlobRoutes, type BlobServices } from './blob-routes.ts';
+import { createBodyBudget } from './body-budget.ts';
 import { answerBrokenRequest, MAX_HEADER_BYTES } from './broken-request.ts';
+import { type ConnectionLimits, guardConnections, requestTimeouts } from './connection-guard.ts';
 import { addEventRoute, type EventServices } from './event-route.ts';
+import type { Limits } from './limit-table.ts';
 import { splitTarget } from './rpc-request.ts';
 import { createRpcRoute, type RequestListener } from './rpc-route.ts';
 import type { ServerTls } from './tls.ts';
 import { VERSION } from './version.ts';
 
-/** Clients give up after 3 to 10 s; a request that has not arrived by then never will. */
-const REQUEST_TIMEOUT_MS = 30_000;
 /** As the vendor's gateway says in its Keep-Alive header. */
 const KEEP_ALIVE_MS = 25_000;
 const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
@@ -22,13 +23,17 @@ const READING = new Set(['GET', 'HEAD']);
 export type HttpServices = EventServices &
   BlobServices & {
     rpc: RpcHandler;
+    limits: ConnectionLimits & Pick<Limits, 'maxBodyBufferBytes'>;
     /** Absent: plain HTTP. */
     tls?: ServerTls | undefined;
   };
 
 /** The HTTP side of the service: RPC on `/`, the event stream, what nodes fetch, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {
-  const rpcRoute = createRpcRoute(services.rpc, services.stopping);
+  const { limits, tls } = services;
+  const { answerMs } = limits;
+  const bodies = createBodyBudget(limits.maxBodyBufferBytes);
+  const rpcRoute = createRpcRoute(services.rpc, services.stopping, { bodies, answerMs });
   const app = fastify({
     logger: false,
     forceCloseConnections: 'idle',
@@ -36,7 +41,7 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
     // The signature covers the text as it came: fastify's own query parser is not used.
     routerOptions: { querystringParser: () => ({}) },
     serverFactory: (routes) =>
-      openServer((request, response) => (isRpc(request) ? rpcRoute : routes)(request, response), services.tls),
+      openServer((request, response) => (isRpc(request) ? rpcRoute : routes)(request, response), { tls, limits }),
     // The server has its own.
     clientErrorHandler: () => undefined,
     frameworkErrors: (_error, request, reply) => void sendError(badRequest(), request, reply),
@@ -63,16 +68,19 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
   return app;
 }
 
-function openServer(listener: RequestListener, tls: ServerTls | undefined): Server {
+function openServer(
+  listener: RequestListener,
+  { tls, limits }: { tls: ServerTls | undefined; limits: ConnectionLimits },
+): Server {
   const options = {
+    ...requestTimeouts(limits),
     maxHeaderSize: MAX_HEADER_BYTES,
-    headersTimeout: REQUEST_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Without one the gateway answers all the same; Node.js would answer nothing but a status.
     requireHostHeader: false,
   };
   const server = tls ? openTlsServer(options, tls) : createServer(options);
+  guardConnections(server, limits);
   server.on('request', listener);
   // Whatever else a caller expects than 100-continue, it gets an answer.
   server.on('checkExpectation', listener);

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { apiError, type RpcRequest } from '../rpc/index.ts';
+import { finished } from 'node:stream/promises';
+import { type ApiError, apiError, type RpcRequest } from '../rpc/index.ts';
+import { type BodyBudget, FREE_BODY_BYTES } from './body-budget.ts';
 
 /** CreateImageCache at all its limits takes about 1 MiB. */
 export const MAX_BODY_BYTES = 4 * 1024 * 1024;
@@ -34,28 +36,36 @@ export function toRpcRequest(request: IncomingMessage): RpcRequest {
 }
 
 /**
- * Reads the body first, of any method. One that is too long is refused; the rest of it is thrown away for a while, since a
- * connection closed on it would lose the answer. Throws when the caller is gone.
+ * Reads the body first, of any method. One that is too long, or for which there is no memory now, is refused; the rest of it
+ * is thrown away for a while, since a connection closed on it would lose the answer. Throws when the caller is gone.
  */
-export async function readRpcRequest(request: IncomingMessage): Promise<RpcRequest> {
+export async function readRpcRequest(request: IncomingMessage, budget?: BodyBudget): Promise<RpcRequest> {
   const withoutBody = toRpcRequest(request);
   const length = withoutBody.headers.get('content-length')?.[0] ?? '0';
   if (length === '0' && !withoutBody.headers.has('transfer-encoding')) return withoutBody;
   const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  let deadlineMs = Number.POSITIVE_INFINITY;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) {
+  let [bytes, taken] = [0, 0];
+  let refused: ApiError | undefined;
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      bytes += chunk.length;
+      const wanted = Math.max(0, bytes - FREE_BODY_BYTES) - taken;
+      if (bytes > MAX_BODY_BYTES)
+        refused = apiError('InvalidParameter.LengthExceeded', { Param: 'body', Limit: MAX_BODY_BYTES });
+      else if (budget?.take(wanted) === false) refused = apiError('ServiceUnavailable');
+      if (refused) break;
+      taken += wanted;
       chunks.push(chunk);
-      continue;
     }
-    deadlineMs = Math.min(deadlineMs, performance.now() + LINGER_MS);
-    if (performance.now() > deadlineMs) break;
+    if (!refused) return { ...withoutBody, body: Buffer.concat(chunks) };
+  } finally {
+    budget?.giveBack(taken);
   }
-  if (bytes <= MAX_BODY_BYTES) return { ...withoutBody, body: Buffer.concat(chunks) };
-  return {
-    ...withoutBody,
-    refused: apiError('InvalidParameter.LengthExceeded', { Param: 'body', Limit: MAX_BODY_BYTES }),
-  };
+  await linger(request);
+  return { ...withoutBody, refused };
+}
+
+/** Throws the rest of a body away until it is over, or for LINGER_MS. */
+async function linger(request: IncomingMessage): Promise<void> {
+  await finished(request.resume(), { signal: AbortSignal.timeout(LINGER_MS) }).catch(() => undefined);
 }

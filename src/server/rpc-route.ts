@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { RpcHandler } from '../rpc/index.ts';
+import type { BodyBudget } from './body-budget.ts';
 import { readRpcRequest } from './rpc-request.ts';
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -8,7 +9,12 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
  * RPC straight on node:http: the gateway wants the request as it came, whatever its method and content type, and answers
  * everything itself. The handler's signal aborts when the caller is gone or the server stops.
  */
-export function createRpcRoute(rpc: RpcHandler, stopping: AbortSignal): RequestListener {
+export function createRpcRoute(
+  rpc: RpcHandler,
+  stopping: AbortSignal,
+  bounds: { readonly bodies?: BodyBudget; readonly answerMs?: number } = {},
+): RequestListener {
+  const { bodies, answerMs } = bounds;
   const open = new Set<AbortController>();
   const abortAll = () => {
     for (const call of open) call.abort();
@@ -23,7 +29,7 @@ export function createRpcRoute(rpc: RpcHandler, stopping: AbortSignal): RequestL
       // Aborting costs more than all the rest here, so only those do whose answer is still awaited.
       if (!response.writableFinished) call.abort();
     });
-    const incoming = await readRpcRequest(request);
+    const incoming = await readRpcRequest(request, bodies);
     const { status, headers, body } = await rpc(incoming, call.signal);
     const bytes = Buffer.byteLength(body);
     response.writeHead(status, {
@@ -34,10 +40,17 @@ export function createRpcRoute(rpc: RpcHandler, stopping: AbortSignal): RequestL
     });
     // Text that is ASCII only is written faster as Latin-1; it is the same bytes.
     response.end(body, bytes === body.length ? 'latin1' : 'utf8');
+    // Whoever takes a little now and then keeps the connection alive, so its answer has a deadline beside.
+    if (answerMs !== undefined && request.socket.writableLength > 0) cutAfter(response, answerMs);
   }
 
   return (request, response) => {
     // The handler never throws: the caller is gone, or its body broke off.
     answer(request, response).catch(() => response.destroy());
   };
+}
+
+function cutAfter(response: ServerResponse, answerMs: number): void {
+  const timer = setTimeout(() => response.destroy(), answerMs).unref();
+  response.once('close', () => clearTimeout(timer));
 }

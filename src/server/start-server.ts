@@ -100,7 +100,19 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   });
   const tls = config.tls && (await openServerTls(config.tls, log));
   cleanup.defer(() => tls?.close());
-  const parts = { rpc, authenticate, authorize, admit, guard, store, blobs, log, tls, stopping: stopping.signal };
+  const parts = {
+    rpc,
+    authenticate,
+    authorize,
+    admit,
+    guard,
+    store,
+    blobs,
+    log,
+    tls,
+    limits,
+    stopping: stopping.signal,
+  };
   const app = createHttpListener(parts);
   cleanup.defer(() => closeListener(app));
   const listening = await app.listen({ host: config.listen.host, port: config.listen.port });

@@ -194,8 +194,10 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
 
   test('an update while a container runs: new ones get the new image, it keeps the old one through stop and start', async () => {
     const { child, answers } = follow('--grace', '1');
+    let oldId = '';
     try {
       await waitFor(() => answers().length > 0);
+      oldId = (await podman.call('image', 'inspect', '--format', '{{.Id}}', two)).trim();
       await podman.run('--detach', '--name', 'old', two, 'sleep', '600');
       assert.equal(await push('two', [shell, await says('two, second')]), two);
       const env = { LARDER_ENDPOINT: `http://${larder.endpoint}`, LARDER_REGION: REGION_ID };
@@ -223,6 +225,11 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     assert.equal((await larderPodman('--once', '--grace', '1')).Retired, 1);
     await assert.rejects(larderPodman('--remove'), /storage\.conf still names/);
     await podman.call('rm', '--force', '--time=0', 'old');
+    // A name of the user's own keeps the image, too.
+    await podman.call('tag', oldId, 'kept');
+    assert.equal((await larderPodman('--once', '--grace', '1')).Retired, 1);
+    assert.equal(await podman.run('--rm', 'kept'), 'two\n');
+    await podman.call('rmi', 'kept');
     assert.equal((await larderPodman('--once', '--grace', '1')).Retired, 0);
     assert.equal(await podman.run('--rm', two), 'two, second\n');
   });

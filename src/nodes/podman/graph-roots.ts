@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { errorCode } from '../../lib/errors.ts';
 import type { MountEntry } from '../index.ts';
 import { shortLink } from './layer-names.ts';
+import { readImageRecords } from './records.ts';
 
 /** Containers and built images of Podman and CRI-O, unless storage.conf says otherwise. */
 export const DEFAULT_GRAPH_ROOT = '/var/lib/containers/storage';
@@ -10,8 +11,9 @@ const SHARED_CONFIG = '/usr/share/containers/storage.conf';
 export const SYSTEM_CONFIG = '/etc/containers/storage.conf';
 
 /**
- * The layers among `ids` on which something stands: containers, running or stopped, and images built from ours. Their
- * `lower` files in the storages of this machine name our layers; a layer mounted by itself (`podman image mount`) counts too.
+ * The layers among `ids` on which something stands: containers, running or stopped, and images built from ours, whose `lower`
+ * files in the storages of this machine name our layers; images there that were pulled or tagged and have no layers of their
+ * own; and what is mounted by itself (`podman image mount`).
  */
 export async function referencedLayers(
   ids: readonly string[],
@@ -19,7 +21,10 @@ export async function referencedLayers(
 ): Promise<Set<string>> {
   const idOfLink = new Map(ids.map((id) => [shortLink(id), id]));
   const found = new Set(ids.filter((id) => mounts.some((entry) => entry.mountPoint.startsWith(`${overlay}/${id}/`))));
+  const known = new Set(ids);
   for (const graphRoot of graphRoots) {
+    const images = await orNothing(readFile(join(graphRoot, 'overlay-images/images.json'), 'utf8'), '');
+    for (const { layer } of readImageRecords(images)) if (layer !== undefined && known.has(layer)) found.add(layer);
     const folder = join(graphRoot, 'overlay');
     for (const name of await orNothing(readdir(folder), [])) {
       const lower = await orNothing(readFile(join(folder, name, 'lower'), 'utf8'), '');

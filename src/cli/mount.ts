@@ -1,67 +1,89 @@
 import type { Command } from 'commander';
-import { LarderError } from '../lib/errors.ts';
-import { parseDescribeAnswer } from './answers.ts';
-import { connect, serverDataDirectory } from './connect.ts';
+import { serverDataDirectory } from './connect.ts';
+import { findSnapshotId } from './find-snapshot.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
-import { addOutputOption } from './usage.ts';
+import { addOutputOption, usageError } from './usage.ts';
+
+type MountOptions = { rw?: true; scratch?: string; data?: string; output: OutputFormat };
 
 export function addMount(program: Command, io: Io): void {
   const command = program
-    .command('mount <id> <ref> <dir>')
-    .description("mount an image of a cache read-only (as root, on the server's machine)")
-    .option('--data <dir>', "the server's data folder (default: that of the profile)")
+    .command('mount <cache> <image> <dir>')
+    .description('mount an image of a cache at a directory (as root, on a machine with its layers)')
+    .option('--rw', 'writable; what is written is removed by umount')
+    .option('--scratch <dir>', 'with --rw: where what is written lies (default: in the data folder)')
+    .option('--data <dir>', "the server's or the node's data folder (default: that of the profile)")
     .addHelpText(
       'after',
       `
-ID is an image cache (imc-…), or a snapshot (s-…) without asking the API. DIR is made where there is none.
-Set-user-id programs and device files are part of the image and work: choose a DIR that only root can enter.
+CACHE is the id (imc-…) or the name of an image cache, or a snapshot (s-…) without asking the API. DIR is made where there
+is none. Set-user-id programs and device files are part of the image and work: choose a DIR that only root can enter.
 
-Example:
-  larder mount imc-2zeditzeoemfhqor4rf8 nginx:1.27 /mnt/nginx`,
+Examples:
+  larder mount imc-2zeditzeoemfhqor4rf8 nginx:1.27 /mnt/nginx
+  larder mount web nginx:1.27 /mnt/nginx --rw
+  larder umount /mnt/nginx`,
     );
-  addOutputOption(command).action(async (id: string, reference: string, directory: string, options: MountOptions) => {
-    const { attachImage, isSnapshotId } = await import('../nodes/index.ts');
-    const dataDirectory = await serverDataDirectory(io, options.data);
-    const snapshotId = isSnapshotId(id) ? id : await findSnapshotId(io, id);
-    const attachment = await attachImage({ dataDirectory, snapshotId, reference, directory, signal: io.signal });
-    if (options.output === 'json') {
-      printJson(io, { SnapshotId: snapshotId, Image: attachment.reference, Directory: attachment.directory });
-    } else {
-      printLine(
-        io,
-        `${attachment.reference} is mounted at ${attachment.directory}; undo with: larder umount ${directory}`,
-      );
+  addOutputOption(command).action(async (cache: string, image: string, directory: string, options: MountOptions) => {
+    const { rw, scratch, data, output } = options;
+    if (scratch !== undefined && !rw) throw usageError('--scratch goes with --rw');
+    const { attachImage } = await import('../nodes/index.ts');
+    const dataDirectory = await serverDataDirectory(io, data);
+    const snapshotId = await findSnapshotId(io, cache);
+    const writable = rw ? { scratch } : undefined;
+    const attachment = await attachImage({
+      dataDirectory,
+      snapshotId,
+      reference: image,
+      directory,
+      writable,
+      signal: io.signal,
+    });
+    if (output === 'json') {
+      printJson(io, {
+        SnapshotId: snapshotId,
+        Image: attachment.reference,
+        Directory: attachment.directory,
+        ...(attachment.scratch === undefined ? {} : { Scratch: attachment.scratch }),
+      });
+      return;
     }
+    const how = rw ? ' for reading and writing' : '';
+    printLine(io, `${attachment.reference} is mounted at ${attachment.directory}${how}`);
+    printLine(io, `undo with: larder umount ${directory}`);
   });
 }
 
-type MountOptions = { data?: string; output: OutputFormat };
+type UmountOptions = { keep?: true; data?: string; output: OutputFormat };
 
 export function addUmount(program: Command, io: Io): void {
   const command = program
     .command('umount <dir>')
-    .description('undo mount; layers that no other mount uses go as well')
-    .option('--data <dir>', "the server's data folder (default: that of the profile)")
-    .addHelpText('after', '\nExample:\n  larder umount /mnt/nginx');
-  addOutputOption(command).action(async (directory: string, options: MountOptions) => {
+    .description('undo mount or rootfs; layers that no other mount uses go as well')
+    .option('--keep', 'keep what was written into a writable mount, and print where it is')
+    .option('--data <dir>', "the server's or the node's data folder (default: that of the profile)")
+    .addHelpText(
+      'after',
+      `
+What --keep keeps is the upper directory of an overlay: changed files whole, deleted ones as character devices 0:0.
+
+Examples:
+  larder umount /mnt/nginx
+  larder umount /run/bundles/web --keep`,
+    );
+  addOutputOption(command).action(async (directory: string, options: UmountOptions) => {
     const { detachImage } = await import('../nodes/index.ts');
     const dataDirectory = await serverDataDirectory(io, options.data);
-    const detached = await detachImage({ dataDirectory, directory, signal: io.signal });
-    if (options.output === 'json') printJson(io, { Directory: detached.directory });
-    else printLine(io, `${detached.directory} is unmounted`);
+    const detached = await detachImage({ dataDirectory, directory, keepWritten: options.keep, signal: io.signal });
+    if (options.output === 'json') {
+      printJson(io, {
+        Directory: detached.directory,
+        ...(detached.written === undefined ? {} : { Written: detached.written }),
+      });
+      return;
+    }
+    printLine(io, `${detached.directory} is unmounted`);
+    if (detached.written !== undefined) printLine(io, `what was written is in ${detached.written}`);
   });
-}
-
-async function findSnapshotId(io: Io, imageCacheId: string): Promise<string> {
-  const client = await connect(io);
-  const answer = await client.call('DescribeImageCaches', { ImageCacheId: imageCacheId }, { signal: io.signal });
-  const [cache] = parseDescribeAnswer(answer).ImageCaches;
-  if (!cache)
-    throw new LarderError('cli.cache-missing', `no image cache ${imageCacheId}; larder list shows those there are`);
-  if (cache.SnapshotId) return cache.SnapshotId;
-  throw new LarderError(
-    'cli.cache-not-ready',
-    `${imageCacheId} is ${cache.Status} ${cache.Progress} and has no snapshot yet`,
-  );
 }

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { addAccount } from './account.ts';
+import { addAudit } from './audit.ts';
+import { addBackup } from './backup.ts';
 import { addCheck } from './check.ts';
 import { addCreate } from './create.ts';
 import { addDelete } from './delete.ts';
@@ -12,6 +14,8 @@ import { addList } from './list.ts';
 import { addMount, addUmount } from './mount.ts';
 import { addNode } from './node.ts';
 import { addQuota } from './quota.ts';
+import { addRestore } from './restore.ts';
+import { addRootfs } from './rootfs.ts';
 import { addScrub } from './scrub.ts';
 import { addServe } from './serve.ts';
 import { addTag, addUntag } from './tag.ts';
@@ -56,11 +60,15 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`,
     addQuota,
     addMount,
     addUmount,
+    addRootfs,
     addNode,
     addAccount,
+    addAudit,
     addGc,
     addScrub,
     addCheck,
+    addBackup,
+    addRestore,
     addDemo,
   ])
     add(program, io);

@@ -13,3 +13,4 @@ export { type LayerMount, MAX_OVERLAY_LAYERS, type MountPlan, planMount } from '
 export { mountTable } from './mount-table.ts';
 export { findImage, isSnapshotId, readSnapshot } from './read-snapshot.ts';
 export { copyAttributes, namesRoot } from './root-directory.ts';
+export { type BundleOptions, writeBundle } from './write-bundle.ts';

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Attachment } from './attachments.ts';
 import { findUser } from './find-user.ts';
 import { sourceOf } from './mount-source.ts';
+import { BUNDLE_ROOT } from './runtime-config.ts';
 
-/** Files of a bundle that `larder rootfs` makes; what else is there is the user's. */
+/** What `larder rootfs` writes beside the root; what else is there is the user's. */
 export const BUNDLE_CONFIG = 'config.json';
-export const BUNDLE_ROOT = 'rootfs';
 
 /**
  * Removes what an attachment that is no longer mounted here has beside its mount: the scratch folder, the files of its bundle.

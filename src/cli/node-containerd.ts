@@ -10,6 +10,9 @@ const DEFAULT_SOCKET = '/run/larder/containerd.sock';
 const DEFAULT_CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 /** Below the data folder, so that blobs can be linked into it. */
 const STATE_FOLDER = 'containerd';
+const DEFAULT_NAMESPACE = 'default';
+/** The name of the proxy plugin in containerd's configuration, as the help and the guide have it. */
+const SNAPSHOTTER = 'larder';
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'];
 
 type Options = {
@@ -19,7 +22,7 @@ type Options = {
   cache?: string[];
   preload?: boolean;
   containerdSocket: string;
-  namespace: string[];
+  namespace?: string[];
   logLevel: string;
   output: OutputFormat;
 };
@@ -34,7 +37,11 @@ export function addNodeContainerd(group: Command, io: Io): void {
     .option('--cache <id>', 'use only this image cache (imc-…) or snapshot (s-…); may be repeated', collect)
     .option('--preload', 'also make the images known to containerd, so that they start without a registry')
     .option('--containerd-socket <path>', 'where containerd listens, for --preload', DEFAULT_CONTAINERD_SOCKET)
-    .option('--namespace <name>', 'namespace of containerd for --preload; may be repeated', collect)
+    .option(
+      '--namespace <name>',
+      `namespace of containerd for --preload; may be repeated (default: ${DEFAULT_NAMESPACE})`,
+      collect,
+    )
     .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
     .addHelpText(
       'after',
@@ -57,7 +64,10 @@ Examples:
 async function serve(io: Io, options: Options): Promise<void> {
   const dataDirectory = await serverDataDirectory(io, options.data);
   const stateDirectory = options.state ?? join(dataDirectory, STATE_FOLDER);
-  const [{ serveSnapshotter }, { pino }] = await Promise.all([import('../nodes/containerd/index.ts'), import('pino')]);
+  const [{ keepPreloaded, serveSnapshotter }, { pino }] = await Promise.all([
+    import('../nodes/containerd/index.ts'),
+    import('pino'),
+  ]);
   const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }));
   const { socket, cache: chosen = [] } = options;
   const running = await serveSnapshotter({ dataDirectory, stateDirectory, socket, chosen, log });
@@ -65,7 +75,19 @@ async function serve(io: Io, options: Options): Promise<void> {
     if (options.output === 'json')
       printJson(io, { Socket: socket, DataDirectory: dataDirectory, StateDirectory: stateDirectory });
     else printLine(io, `larder serves layers of ${dataDirectory} to containerd at ${socket}`);
-    if (!io.signal.aborted) await once(io.signal, 'abort');
+    if (options.preload) {
+      const { containerdSocket, namespace: namespaces = [DEFAULT_NAMESPACE] } = options;
+      const { signal } = io;
+      await keepPreloaded({
+        dataDirectory,
+        chosen,
+        containerdSocket,
+        namespaces,
+        snapshotter: SNAPSHOTTER,
+        log,
+        signal,
+      });
+    } else if (!io.signal.aborted) await once(io.signal, 'abort');
   } finally {
     await running.stop();
   }

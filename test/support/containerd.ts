@@ -73,6 +73,8 @@ export type Containerd = Restartable & {
   address: string;
   /** Runs `ctr ARGS…` and returns what it prints. */
   ctr(...args: string[]): Promise<string>;
+  /** Waits until it has found the snapshotter again; it tries every 3 seconds. */
+  untilConnected(): Promise<void>;
 };
 
 /** Debian's containerd with folders of its own and larder as a proxy snapshotter, which its CRI part uses. */
@@ -117,7 +119,23 @@ state = "${join(home, 'run')}"
       () => false,
     );
   const child = restartable(command('containerd'), ['--config', config], isReady);
-  return { ...child, address, ctr };
+  async function untilConnected(): Promise<void> {
+    // Lists of a namespace without snapshots are answered without asking it.
+    const snapshots = (...args: string[]) =>
+      ctr('--namespace', 'probe', 'snapshots', '--snapshotter', 'larder', ...args);
+    const deadlineMs = Date.now() + READY_TIMEOUT_MS;
+    for (;;) {
+      try {
+        await snapshots('prepare', 'probe');
+        await snapshots('rm', 'probe');
+        return;
+      } catch (error) {
+        if (Date.now() > deadlineMs) throw error;
+        await sleep(READY_POLL_MS);
+      }
+    }
+  }
+  return { ...child, address, ctr, untilConnected };
 }
 
 async function listens(socket: string): Promise<boolean> {
@@ -136,5 +154,6 @@ export function mountsBelow(folder: string): string[] {
 
 /** Unmounts everything below a folder. */
 export function unmountBelow(folder: string): void {
-  for (const path of mountsBelow(folder).toReversed()) execFileSync('umount', ['-l', path]);
+  const paths = mountsBelow(folder).toReversed();
+  if (paths.length > 0) execFileSync('umount', ['-l', ...paths]);
 }

@@ -18,7 +18,7 @@ export function addTarLayer(layout: string, entries: readonly TarEntry[]): Promi
   return addLayer(layout, Readable.from(writeTar(entries)), 'gzip');
 }
 
-async function shellEntries(): Promise<TarEntry[]> {
+export async function shellEntries(): Promise<TarEntry[]> {
   const files = new Map<string, string>();
   for (const name of PROGRAMS) {
     const path = (await run('sh', ['-c', `command -v ${name}`])).trim();

@@ -1,7 +1,7 @@
 import { type ActionContext, rawJson } from '../rpc/index.ts';
 import type { CacheFilter, CacheScope } from '../store/ports.ts';
 import { foreignToken, formatMatchToken, parseMatchToken } from './page-token.ts';
-import type { ApiServices } from './services.ts';
+import type { ApiServices, MatchCounts } from './services.ts';
 
 export type Page = { limit: number; token: string | undefined };
 export type MatchRequest = { images: readonly string[]; fullMatch: boolean; matchCount: number | undefined };
@@ -29,6 +29,7 @@ export async function findMatches(
   });
   const [best] = found.matches;
   if (best && best.full > 0 && after === undefined) services.matched({ accountId, regionId }, best.id, context.nowMs);
+  if (after === undefined) services.onMatches?.(countMatches(new Set(request.images).size, best));
   const views = await viewsOf(
     services,
     { accountId, regionId },
@@ -39,6 +40,12 @@ export async function findMatches(
     NextToken: found.next === undefined ? '' : formatMatchToken(found.next),
     TotalCount: found.total,
   };
+}
+
+function countMatches(images: number, best: { full: number; partial: number } | undefined): MatchCounts {
+  const { full: hit, partial } = best ?? { full: 0, partial: 0 };
+  // Two spellings of one image count once in the index.
+  return { hit, partial, miss: Math.max(0, images - hit - partial) };
 }
 
 function hasFurther({ accountId: _account, regionId: _region, ...others }: CacheFilter): boolean {

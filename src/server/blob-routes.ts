@@ -10,6 +10,7 @@ import { createSnapshotContents, type NamedBlob } from './blob-routes-content.ts
 import { parseByteRange } from './blob-routes-range.ts';
 import { sendFileBytes } from './blob-routes-stream.ts';
 import type { EventServices } from './event-route.ts';
+import type { Metrics } from './metrics.ts';
 import { toRpcRequest } from './rpc-request.ts';
 
 /** Blobs sent at the same time by this process, each with one buffer of CHUNK_BYTES: 64 MiB in all. */
@@ -28,11 +29,7 @@ export type BlobServices = Omit<EventServices, 'store'> & {
   readonly blobs: Pick<DiskBlobs, 'path' | 'getSnapshot'>;
   readonly log: Logger;
   readonly limits?: { readonly maxStreams?: number; readonly stallMs?: number };
-  readonly counters?: {
-    readonly streamOpened: () => void;
-    readonly streamClosed: () => void;
-    readonly bytesSent: (bytes: number) => void;
-  };
+  readonly metrics?: { readonly blobs: Metrics['blobs'] };
 };
 
 type Params = { readonly snapshotId: string; readonly key: string };
@@ -45,7 +42,8 @@ type OpenBlob = { readonly file: FileHandle; readonly size: number; readonly eta
  *     GET /snapshots/<s-id>/blobs/<key>?RegionId=…   a layer blob, or a range of it; HEAD too
  */
 export function addBlobRoutes(app: FastifyInstance, services: BlobServices): void {
-  const { blobs, store, counters } = services;
+  const { blobs, store } = services;
+  const counters = services.metrics?.blobs;
   const { maxStreams = MAX_BLOB_STREAMS, stallMs = STALL_MS } = services.limits ?? {};
   const contentOf = createSnapshotContents(blobs);
   let streams = 0;
@@ -63,6 +61,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
     const parameters = new Map([...sent, ['ImageCacheId', cache?.id ?? '']]);
     const call = { request: rpcRequest, parameters, caller, action: ACTION, regionId };
     await services.authorize(call);
+    await services.admit?.(call);
     if (regionId === '') throw apiError('Missing{Param}', { Param: 'RegionId' });
     await services.guard(call);
     if (!cache) throw apiError('InvalidParameter.NotFound', { Param: 'SnapshotId', Value: snapshotId });
@@ -123,8 +122,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
         ...(range ? { 'content-range': `bytes ${from}-${end - 1}/${size}` } : {}),
       });
       if (request.method === 'HEAD') response.end();
-      else
-        await sendFileBytes(file, response, { from, end, stallMs, ...(counters && { onBytes: counters.bytesSent }) });
+      else await sendFileBytes(file, response, { from, end, stallMs, onBytes: (count) => counters?.bytesSent(count) });
     } finally {
       services.stopping.removeEventListener('abort', cut);
     }

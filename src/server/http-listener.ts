@@ -9,6 +9,7 @@ import { answerBrokenRequest, MAX_HEADER_BYTES } from './broken-request.ts';
 import { type ConnectionLimits, guardConnections, requestTimeouts } from './connection-guard.ts';
 import { addEventRoute, type EventServices } from './event-route.ts';
 import type { Limits } from './limit-table.ts';
+import { addMetricsRoute, type MetricsServices } from './metrics-route.ts';
 import { splitTarget } from './rpc-request.ts';
 import { createRpcRoute, type RequestListener } from './rpc-route.ts';
 import type { ServerTls } from './tls.ts';
@@ -21,7 +22,8 @@ const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;
 const READING = new Set(['GET', 'HEAD']);
 
 export type HttpServices = EventServices &
-  BlobServices & {
+  BlobServices &
+  MetricsServices & {
     rpc: RpcHandler;
     limits: ConnectionLimits & Pick<Limits, 'maxBodyBufferBytes'>;
     /** Absent: plain HTTP. */
@@ -48,6 +50,7 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
   });
   addEventRoute(app, services);
   addBlobRoutes(app, services);
+  addMetricsRoute(app, services);
   app.get('/healthz', () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     if (services.stopping.aborted) return reply.code(503).send({ status: 'stopping' });

@@ -19,6 +19,7 @@ import {
 import type { Store } from '../store/index.ts';
 import { attachedBlobs } from './attached-blobs.ts';
 import { type Limits, layerLimits, registryLimits } from './limit-table.ts';
+import type { Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
 
 /** Below this, starting igzip takes longer than it saves; an image of 500 small layers would start it 500 times. */
@@ -27,9 +28,9 @@ const CHILD_MIN_BYTES = 1024 * 1024;
 /** Composes what works in the background of this process, builds and the care of what they made: registry client, decompressor, store and blobs. */
 export async function startBuilds(
   config: ServerConfig,
-  parts: { store: Store; blobs: BlobStore; clock: Clock; log: Logger; limits: Limits },
+  parts: { store: Store; blobs: BlobStore; clock: Clock; log: Logger; limits: Limits; metrics: Metrics },
 ): Promise<Worker> {
-  const { log, limits } = parts;
+  const { log, limits, metrics } = parts;
   const igzipPath = config.decompressor === 'auto' ? await findIgzip(config.path) : undefined;
   log.info({ igzip: igzipPath ?? 'not found' }, 'builds begin');
   const inProcess = createDecompressor();
@@ -37,9 +38,10 @@ export async function startBuilds(
   const name = `${hostname()}/${process.pid}/${randomAlphanumeric(6, randomBytes)}`;
   const services = {
     ...parts,
+    store: metrics.watchBuilds(parts.store),
     keeper: openBlobKeeper({ directory: config.dataDirectory }),
     attachedBlobs: () => attachedBlobs(config.dataDirectory),
-    connect: (build: BuildOptions) => connect(build, { config, log, limits }),
+    connect: (build: BuildOptions) => metrics.watchDownloads(connect(build, { config, log, limits })),
     platform: hostPlatform(process.arch, process.platform),
     decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
     layerLimits: layerLimits(limits),

@@ -13,12 +13,16 @@ import { ensureAccessKey, type FirstKey } from './access-keys.ts';
 import { createAccountDirectory } from './account-directory.ts';
 import { createAccountGuard } from './account-guard.ts';
 import { createApiServices, warmMatches } from './api-services.ts';
+import { openAuditLog } from './audit-log.ts';
+import { auditLogPath } from './audit-path.ts';
+import { createAudit } from './audit-record.ts';
 import { createAuthenticator } from './authenticator.ts';
 import { createAuthorize } from './authorize.ts';
 import { loadSealKey, lockDataFolder, prepareDataFolder } from './data-folder.ts';
 import { createAdmission, createSignatureFailures } from './flow-control.ts';
 import { createHttpListener } from './http-listener.ts';
 import { readLimits } from './limits.ts';
+import { createMetrics } from './metrics.ts';
 import { createOpenAuthenticate } from './open-authenticate.ts';
 import { createSealers } from './sealers.ts';
 import { openServerTls } from './tls.ts';
@@ -79,6 +83,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     : createAuthorize({ directory, store, clock, sealer: sealers.diagnoses });
   const admit = createAdmission(limits, clock);
   const guard = createAccountGuard(directory);
+  const metrics = createMetrics(store);
   const services = await createApiServices(config, {
     store,
     directory,
@@ -86,17 +91,33 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     log,
     stopping: stopping.signal,
     wakeWorker: () => worker?.wake(),
+    onMatches: (counts) => metrics.onMatches(counts),
   });
+  const auditPath = auditLogPath(folder.directory, config.auditLog);
+  const auditLog =
+    auditPath === undefined
+      ? undefined
+      : await openAuditLog({
+          path: auditPath,
+          maxFileBytes: limits.maxAuditFileBytes,
+          maxFiles: limits.maxAuditFiles,
+          log,
+        });
+  cleanup.defer(() => auditLog?.close());
   const rpc = createRpcHandler({
     actions: createActions(services),
     authenticate,
     authorize,
     admit,
     guard,
+    ...(auditLog ? { audit: createAudit(auditLog) } : {}),
     clock,
     newRequestId: () => randomUUID().toUpperCase(),
     log,
-    onFinished: (call) => log.debug(call, 'call'),
+    onFinished(call) {
+      log.debug(call, 'call');
+      metrics.onCall(call);
+    },
   });
   const tls = config.tls && (await openServerTls(config.tls, log));
   cleanup.defer(() => tls?.close());
@@ -108,6 +129,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     guard,
     store,
     blobs,
+    metrics,
     log,
     tls,
     limits,
@@ -123,7 +145,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   cleanup.defer(() => warmed);
   // The client of registries and the converter are half of what there is to load; nobody waits for them.
   const { startBuilds } = await import('./start-builds.ts');
-  const started = await startBuilds(config, { store, blobs, clock, log, limits });
+  const started = await startBuilds(config, { store, blobs, clock, log, limits, metrics });
   cleanup.defer(() => started.stop());
   worker = started;
 

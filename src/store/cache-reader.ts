@@ -1,5 +1,5 @@
-import type { Kysely } from 'kysely';
-import type { ImageCache } from '../caches/index.ts';
+import { type Kysely, sql } from 'kysely';
+import type { CacheStatus, ImageCache } from '../caches/index.ts';
 import { isWhole, matching, pageOf, type QueryFilter, queryFilter } from './cache-query.ts';
 import { cacheOf } from './cache-rows.ts';
 import type { CachePage, CacheScope, CacheStore, CacheView } from './ports.ts';
@@ -10,7 +10,7 @@ import type { Schema } from './schema.ts';
 export function createCacheReader(
   db: Kysely<Schema>,
   { prepared, view }: { prepared: Prepared; view: CacheView },
-): Pick<CacheStore, 'find' | 'views' | 'ids' | 'count'> {
+): Pick<CacheStore, 'find' | 'views' | 'ids' | 'count' | 'countByStatus'> {
   async function count(filter: QueryFilter): Promise<number> {
     if (isWhole(filter)) {
       const { accountId, regionId } = filter;
@@ -64,6 +64,23 @@ export function createCacheReader(
     },
 
     count: ({ accountId, regionId }) => count({ accountId, regionId }),
+
+    async countByStatus() {
+      // As in the index of those that are not Ready (migrations/0007-status-index.ts), or all caches would be read.
+      const others = await db
+        .selectFrom('image_caches')
+        .select((eb) => ['status', eb.fn.countAll<number>().as('count')])
+        .where('status', '!=', sql.lit('Ready'))
+        .groupBy('status')
+        .execute();
+      const all = await db
+        .selectFrom('image_cache_counts')
+        .select((eb) => eb.fn.sum<number | null>('caches').as('count'))
+        .executeTakeFirst();
+      const counts = new Map<CacheStatus, number>(others.map(({ status, count: some }) => [status, some]));
+      const notReady = others.reduce((sum, { count: some }) => sum + some, 0);
+      return counts.set('Ready', (all?.count ?? 0) - notReady);
+    },
   };
 }
 

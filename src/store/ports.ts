@@ -111,6 +111,8 @@ export type CacheStore = {
   /** The regions in which an account has caches. */
   regions(accountId: string): Promise<string[]>;
   count(scope: CacheScope): Promise<number>;
+  /** How many there are of each status, over all accounts; those of which there are none may be left out. */
+  countByStatus(): Promise<ReadonlyMap<CacheStatus, number>>;
   feed: CacheFeed;
 };
 

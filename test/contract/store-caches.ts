@@ -171,6 +171,21 @@ export function describeCatalogContract(name: string, open: () => Promise<Store>
       assert.ok(!(await store.caches.snapshotIds()).has(snapshotId));
     });
 
+    test('caches are counted by status', async () => {
+      const counts = async () => {
+        const found = await store.caches.countByStatus();
+        return [found.get('Preparing') ?? 0, found.get('Ready') ?? 0];
+      };
+      const [preparing = 0, ready = 0] = await counts();
+      const cache = await create(store, { accountId: 'counted', createdAtMs: -1 });
+      assert.deepEqual(await counts(), [preparing + 1, ready]);
+      assert.equal((await store.builds.claim('counted', 2000, LEASE_MS))?.id, cache.containerGroupId, 'the oldest');
+      assert.equal(await finishReady(store, cache, { owner: 'counted', layers: [] }), true);
+      assert.deepEqual(await counts(), [preparing, ready + 1]);
+      await store.caches.delete(cache);
+      assert.deepEqual(await counts(), [preparing, ready]);
+    });
+
     test('the store answers', () => store.ping());
   });
 }

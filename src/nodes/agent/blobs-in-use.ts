@@ -10,9 +10,10 @@ const LOOP_DEVICE = /^loop\d+$/;
  * attachments, in mounts of EROFS files and in the files behind loop devices. Too many are harmless.
  */
 export async function blobsInUse(dataDirectory: string): Promise<Set<Digest>> {
-  const records = join(dataDirectory, 'mounts', 'attached');
+  const isRecord = (name: string) => name.endsWith('.json');
   const texts = [
-    ...(await textsOf(records, (name) => name.endsWith('.json'))),
+    ...(await textsOf(join(dataDirectory, 'mounts', 'attached'), isRecord)),
+    ...(await textsOf(join(dataDirectory, 'mounts', 'run', 'attached'), isRecord)),
     ...(await mountedFiles()),
     ...(await textsOf('/sys/block', (name) => LOOP_DEVICE.test(name), 'loop/backing_file')),
   ];

@@ -155,11 +155,9 @@ async function readOnce(part: PartFile, blob: WantedBlob, { open, onBytes, signa
 /** Broken connections and a server that is busy; not a refusal. */
 function isPassing(error: unknown): boolean {
   const code = errorCode(error) ?? '';
-  if (code === 'client.api-error') {
-    const status = error instanceof LarderError ? Number(error.facts.status) : 0;
-    return status >= 500 || status === 429;
-  }
-  return code.startsWith('client.');
+  if (!(error instanceof LarderError) || code !== 'client.api-error') return code.startsWith('client.');
+  const { status, apiCode } = error.facts;
+  return Number(status) >= 500 || String(apiCode).startsWith('Throttling');
 }
 
 async function checkSpace(directory: string, bytes: number): Promise<void> {

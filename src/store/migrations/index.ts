@@ -7,11 +7,12 @@ import { catalog } from './0003-catalog.ts';
 import { nonceLog } from './0004-nonce-log.ts';
 import { blobDigest } from './0005-blob-digest.ts';
 import { health } from './0006-health.ts';
+import { statusIndex } from './0007-status-index.ts';
 
 type Migration = (schema: SchemaModule, db: Kysely<Schema>) => Promise<void>;
 
 /** One step after the other, from an empty database to the present one; steps are only ever added at the end. */
-const MIGRATIONS: readonly Migration[] = [initial, accounts, catalog, nonceLog, blobDigest, health];
+const MIGRATIONS: readonly Migration[] = [initial, accounts, catalog, nonceLog, blobDigest, health, statusIndex];
 
 type Versions = { schema_version: { version: number } };
 

@@ -27,6 +27,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   'nodes/podman': ['nodes', 'oci', 'caches'],
   config: ['caches'],
   server: ['rpc', 'api', 'accounts', 'config', 'store', 'blobs', 'builds', 'registry', 'caches', 'layers', 'oci'],
+  backup: ['store', 'blobs'],
   client: ['rpc'],
   cli: [
     'client',
@@ -40,6 +41,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     'demo',
     'blobs',
     'caches',
+    'backup',
   ],
   demo: ['client', 'config', 'nodes', 'oci', 'server', 'blobs', 'caches', 'layers'],
   main: ['cli'],

@@ -35,7 +35,7 @@ export type CheckOptions = {
 export async function checkData(dataDirectory: string, options: CheckOptions): Promise<DataCheck> {
   const { databasePath, sealKeyPath } = await openDataFolder(dataDirectory);
   const sealers = createSealers(await loadSealKey(sealKeyPath, randomBytes), randomBytes);
-  const store = await inspectSqliteStore(databasePath, { isReadOnly: true });
+  const store = await inspectSqliteStore(databasePath, 'read');
   try {
     const result: DataCheck = { problems: [], secrets: 0, snapshots: 0, blobs: 0, blobBytes: 0 };
     for (const problem of [...store.integrity(), ...store.foreignKeys()]) {

@@ -23,17 +23,17 @@ export function createSnapshotCopies(
           .onRef('image_caches.snapshot_id', '=', 'snapshots.id'),
       )
       .leftJoin('snapshot_copies', 'snapshot_copies.snapshot_id', 'snapshots.id');
-  const rows = () =>
+  const described = () =>
     shown().select((eb) => ['snapshots.id', 'snapshots.image_cache_id', 'snapshot_copies.digest', layersOf(eb)]);
 
   return {
     async snapshots({ after, limit }) {
-      const page = rows().orderBy('snapshots.id').limit(limit);
+      const page = described().orderBy('snapshots.id').limit(limit);
       return (await (after === undefined ? page : page.where('snapshots.id', '>', after)).execute()).map(snapshotOf);
     },
 
     async snapshot(snapshotId) {
-      const row = await rows().where('snapshots.id', '=', snapshotId).executeTakeFirst();
+      const row = await described().where('snapshots.id', '=', snapshotId).executeTakeFirst();
       return row && snapshotOf(row);
     },
 

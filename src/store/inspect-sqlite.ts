@@ -3,7 +3,7 @@ import { Kysely } from 'kysely';
 import { LarderError } from '../lib/errors.ts';
 import { createCacheWriter } from './cache-writer.ts';
 import { createHealthStore } from './health.ts';
-import { schemaVersion } from './migrations/index.ts';
+import { migrate, schemaVersion } from './migrations/index.ts';
 import { PLAIN_VIEW } from './plain-view.ts';
 import type { HealthStore } from './ports.ts';
 import type { Schema } from './schema.ts';
@@ -29,15 +29,17 @@ export type StoreInspector = {
 };
 
 /**
- * Opens a database without migrating it; `isReadOnly` makes every change fail. Throws `store.older` for the database of an
- * earlier version, `store.newer` for that of a later one, `store.corrupt` for what is none.
+ * Opens a database: to `read` it, every change fails; to `write`, as it is; to `migrate`, brought to the present version first.
+ * Throws `store.older` for the database of an earlier version, `store.newer` for that of a later one, `store.corrupt` for what
+ * is none.
  */
-export async function inspectSqliteStore(path: string, options: { isReadOnly: boolean }): Promise<StoreInspector> {
-  const database = translated(() => new DatabaseSync(path, { readOnly: options.isReadOnly }));
+export async function inspectSqliteStore(path: string, mode: 'read' | 'write' | 'migrate'): Promise<StoreInspector> {
+  const database = translated(() => new DatabaseSync(path, { readOnly: mode === 'read' }));
   const db = new Kysely<Schema>({ dialect: createSqliteDialect(database) });
   try {
     translated(() => database.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma foreign_keys = on`));
-    await mustBeOfThisVersion(db);
+    if (mode === 'migrate') await migrate(db);
+    else await mustBeOfThisVersion(db);
   } catch (error) {
     database.close();
     throw error;

@@ -73,7 +73,7 @@ describe('upkeep of a data folder', { skip: skipWithout({ tools: ['docker-regist
       await client.createReady([image.reference, shared.reference], TIMEOUT_MS),
     ];
     const files = await listFiles(layers);
-    const before = new Map(
+    const original = new Map(
       await Promise.all(files.map(async (file) => [file, await shaOf(join(layers, file))] as const)),
     );
     assert.deepEqual((await json('check', '--deep')).Problems, []);
@@ -90,7 +90,7 @@ describe('upkeep of a data folder', { skip: skipWithout({ tools: ['docker-regist
       JSON.stringify(scrub),
     );
 
-    for (const [file, sha] of before) assert.equal(await shaOf(join(layers, file)), sha, file);
+    for (const [file, sha] of original) assert.equal(await shaOf(join(layers, file)), sha, file);
     const aside = await readdir(join(larder.dataDirectory, 'quarantine'));
     assert.equal(aside.length, broken.filter((file) => file !== gone).length);
     for (const id of ids) {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { auditChanges } from './account-audit.ts';
 import { addDataOption, addGroup, dateField, report, reportList, withAdmin } from './account-command.ts';
 import { addAccountGroups } from './account-groups.ts';
 import { addAccountIdentities } from './account-identities.ts';
@@ -30,6 +31,7 @@ Examples:
   larder account state set arrears --account team-a
   larder account quota set 100 --account team-a`,
   );
+  auditChanges(group, io);
   addDataOption(group.command('create <name>').description('make an account with its first key'))
     .option('--id <digits>', 'its id, 16 digits (default: a random one)')
     .addHelpText('after', '\nExample:\n  larder account create team-a --output json')

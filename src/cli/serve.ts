@@ -24,6 +24,7 @@ type ServeOptions = {
   tlsCert?: string;
   tlsKey?: string;
   limit?: string[];
+  auditLog?: string;
   region?: string;
   logLevel?: string;
   auth: boolean;
@@ -39,6 +40,10 @@ export function addServe(program: Command, io: Io): void {
     .option('--tls-cert <file>', 'serve HTTPS with this certificate, PEM with its chain (default: LARDER_TLS_CERT)')
     .option('--tls-key <file>', 'the key of --tls-cert, PEM without a passphrase (default: LARDER_TLS_KEY)')
     .option('--config <file>', 'settings as JSON; environment and flags win over it (default: LARDER_CONFIG)')
+    .option(
+      '--audit-log <file>',
+      'who changed what; off for none (default: LARDER_AUDIT_LOG, else audit.log in the data folder)',
+    )
     .option(
       '--limit <name=value>',
       'sets a limit of docs/limits.md, such as maxTarBytes=64GiB; may be repeated',
@@ -76,6 +81,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     ...(options.tlsCert === undefined ? {} : { tlsCert: options.tlsCert }),
     ...(options.tlsKey === undefined ? {} : { tlsKey: options.tlsKey }),
+    ...(options.auditLog === undefined ? {} : { auditLog: options.auditLog }),
     ...(options.limit === undefined ? {} : { limits: options.limit }),
     ...(options.region === undefined ? {} : { regionId: options.region }),
     ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),

@@ -40,6 +40,7 @@ const environmentSchema = z.object({
   LARDER_INSECURE_REGISTRIES: list,
   LARDER_ACR_INSTANCES: z.string().min(1).optional(),
   LARDER_LIMITS: list,
+  LARDER_AUDIT_LOG: z.string().min(1).optional(),
   LARDER_TLS_CERT: z.string().min(1).optional(),
   LARDER_TLS_KEY: z.string().min(1).optional(),
   LARDER_GC_GRACE_SECONDS: z.coerce.number().int().min(0).default(DEFAULT_GC_GRACE_S),
@@ -56,6 +57,8 @@ export type ServerConfig = {
   listen: { host: string; port: number };
   /** Files of certificate chain and key, PEM; absent: plain HTTP. */
   tls?: { certPath: string; keyPath: string };
+  /** A file, or `off`; absent: in the data folder. */
+  auditLog?: string;
   /** `NAME=VALUE`, the later ones win; the server knows the names. */
   limits: readonly string[];
   regionId: string;
@@ -92,6 +95,7 @@ export type ServerFlags = {
   tlsCert?: string;
   tlsKey?: string;
   limits?: readonly string[];
+  auditLog?: string;
   regionId?: string;
   logLevel?: string;
   noAuth?: boolean;
@@ -106,6 +110,7 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     ...(flags.listen === undefined ? {} : { LARDER_LISTEN: flags.listen }),
     ...(flags.tlsCert === undefined ? {} : { LARDER_TLS_CERT: flags.tlsCert }),
     ...(flags.tlsKey === undefined ? {} : { LARDER_TLS_KEY: flags.tlsKey }),
+    ...(flags.auditLog === undefined ? {} : { LARDER_AUDIT_LOG: flags.auditLog }),
     ...(flags.regionId === undefined ? {} : { LARDER_REGION: flags.regionId }),
     ...(flags.logLevel === undefined ? {} : { LARDER_LOG_LEVEL: flags.logLevel }),
     ...(flags.noAuth === undefined ? {} : { LARDER_NO_AUTH: String(flags.noAuth) }),
@@ -143,6 +148,7 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     dataDirectory: flags.dataDirectory,
     listen,
     ...(certPath !== undefined && keyPath !== undefined ? { tls: { certPath, keyPath } } : {}),
+    ...(settings.LARDER_AUDIT_LOG === undefined ? {} : { auditLog: settings.LARDER_AUDIT_LOG }),
     // Each place sets what it names, so that a flag for one limit leaves the others of the file as they are.
     limits: [...list.parse(flags.file?.LARDER_LIMITS), ...list.parse(env.LARDER_LIMITS), ...(flags.limits ?? [])],
     regionId: settings.LARDER_REGION ?? flags.defaultRegionId,

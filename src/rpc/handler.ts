@@ -8,6 +8,7 @@ import { chooseFormat, defaultFormat } from './format.ts';
 import { type Parameters, readParameters } from './parameters.ts';
 import { parseParams } from './parse-params.ts';
 import { renderError, renderResult } from './render.ts';
+import type { ResultObject } from './result.ts';
 import { headerText, type RpcLog, type RpcRequest, type RpcResponse } from './types.ts';
 
 /** A call whose signature was found good, before its business parameters are looked at. */
@@ -32,6 +33,16 @@ export type FinishedCall = {
   readonly peer: string;
 };
 
+/** How an authenticated call ended. */
+export type CallOutcome = {
+  readonly nowMs: number;
+  readonly status: number;
+  /** Undefined for a success. */
+  readonly code: string | undefined;
+  /** Of a success. */
+  readonly result: ResultObject | undefined;
+};
+
 export type RpcHandlerOptions = {
   readonly actions: ActionTable;
   readonly authenticate: Authenticate;
@@ -45,6 +56,8 @@ export type RpcHandlerOptions = {
   /** An upper-case UUID, new each time. */
   readonly newRequestId: () => string;
   readonly log: RpcLog;
+  /** Every call whose signature was good, before it is answered. */
+  readonly audit?: (call: AuthenticatedCall, outcome: CallOutcome) => Promise<void>;
   readonly onFinished?: (call: FinishedCall) => void;
   readonly sslRequired?: boolean;
 };
@@ -62,7 +75,7 @@ const VERSION = /^\d{4}-\d\d-\d\d$/;
  * come in the vendor's order, which clients can tell from the error they get.
  */
 export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
-  const { actions, authenticate, authorize, admit, guard, clock, newRequestId, log } = options;
+  const { actions, authenticate, authorize, admit, guard, audit, clock, newRequestId, log } = options;
   const warnedVersions = new Set<string>();
 
   return async (request, signal = new AbortController().signal) => {
@@ -70,7 +83,8 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     const requestId = newRequestId();
     let format = defaultFormat(request.headers);
     let action: Action | undefined;
-    let caller: Caller | undefined;
+    let call: AuthenticatedCall | undefined;
+    let result: ResultObject | undefined;
     let response: RpcResponse;
     let code: string | undefined;
     try {
@@ -81,9 +95,9 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       if (request.refused) throw request.refused;
       checkContentMd5(request);
       action = findAction(request, parameters.all);
-      caller = await authenticate(request, parameters);
+      const caller = await authenticate(request, parameters);
       const regionId = parameters.all.get('RegionId') ?? '';
-      const call = { request, parameters: parameters.all, caller, action, regionId, requestId };
+      call = { request, parameters: parameters.all, caller, action, regionId, requestId };
       await authorize?.(call);
       await admit?.(call);
       const run = action.prepare(parameters.all);
@@ -102,7 +116,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
         secure: request.secure ?? false,
         beforeChange: () => endDryRun(dryRun),
       };
-      const result = await run(context);
+      result = await run(context);
       endDryRun(dryRun);
       response = renderResult(result, { action: action.name, format, requestId });
     } catch (thrown) {
@@ -110,10 +124,14 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       code = error.code;
       response = renderError(error, { format, requestId, hostId: hostOf(request) });
     }
+    if (call && audit) {
+      const made = code === undefined ? result : undefined;
+      await audit(call, { nowMs: startMs, status: response.status, code, result: made });
+    }
     options.onFinished?.({
       requestId,
       action: action?.name,
-      accountId: caller?.accountId,
+      accountId: call?.caller.accountId,
       status: response.status,
       code,
       durationMs: clock.now() - startMs,

@@ -1,6 +1,10 @@
 export { ACCOUNT_STATES, isAccountState } from '../accounts/index.ts';
 export * from './admin-accounts.ts';
 export * from './admin-ram.ts';
+export { appendAuditRecord } from './audit-log.ts';
+export { auditLogPath } from './audit-path.ts';
+export { readAuditLog } from './audit-reader.ts';
+export type { AuditRecord } from './audit-record.ts';
 export { type CheckOptions, checkData, type DataCheck, type Problem } from './check-data.ts';
 export { type Diagnosis, openDiagnosis } from './diagnosis.ts';
 export { type Admin, openAdmin, openDataFolder } from './open-admin.ts';

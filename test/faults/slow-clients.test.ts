@@ -34,9 +34,8 @@ async function open(): Promise<Socket> {
 }
 
 function closed(sockets: readonly Socket[]): Promise<unknown> {
-  return Promise.all(
-    sockets.map((socket) => socket.closed || once(socket, 'close', { signal: AbortSignal.timeout(WAIT_MS) })),
-  );
+  const signal = AbortSignal.timeout(WAIT_MS);
+  return Promise.all(sockets.filter((socket) => !socket.closed).map((socket) => once(socket, 'close', { signal })));
 }
 
 test(`${CONNECTIONS} connections that send a byte now and then`, async () => {

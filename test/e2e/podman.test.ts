@@ -85,7 +85,12 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     createImageCacheClient(larder.endpoint).createReady(references, BUILD_TIMEOUT_MS);
 
   const commandLine = (args: readonly string[]) => [
-    ...[MAIN, 'node', 'podman', '--data', larder.dataDirectory, '--store', store, '--output', 'json'],
+    MAIN,
+    'node',
+    'podman',
+    `--data=${larder.dataDirectory}`,
+    `--store=${store}`,
+    '--output=json',
     ...args,
   ];
   const environment = () => ({ ...podman.env, LARDER_PROFILE: join(work, 'profile.json') });
@@ -193,10 +198,11 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
   }
 
   test('an update while a container runs: new ones get the new image, it keeps the old one through stop and start', async () => {
-    const { child, answers } = follow('--grace', '1');
+    const following = follow('--grace', '1');
+    const { child } = following;
     let oldId = '';
     try {
-      await waitFor(() => answers().length > 0);
+      await waitFor(() => following.answers().length > 0);
       oldId = (await podman.call('image', 'inspect', '--format', '{{.Id}}', two)).trim();
       await podman.run('--detach', '--name', 'old', two, 'sleep', '600');
       assert.equal(await push('two', [shell, await says('two, second')]), two);
@@ -207,7 +213,7 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
       };
       const update = [MAIN, 'update', twoId, '--image', two, '--wait'];
       await run(process.execPath, update, { env: { ...environment(), ...env, ...keys } });
-      await waitFor(() => answers().at(-1)?.Retired === 1);
+      await waitFor(() => following.answers().at(-1)?.Retired === 1);
       assert.equal(await podman.run('--rm', two), 'two, second\n');
       assert.equal(await podman.call('exec', 'old', 'cat', '/says'), 'two\n');
       assert.equal(await podman.call('exec', 'old', 'ls', '/bin/sleep'), '/bin/sleep\n');

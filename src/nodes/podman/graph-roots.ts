@@ -28,10 +28,12 @@ export async function referencedLayers(
     const folder = join(graphRoot, 'overlay');
     for (const name of await orNothing(readdir(folder), [])) {
       const lower = await orNothing(readFile(join(folder, name, 'lower'), 'utf8'), '');
-      for (const part of lower.split(':')) {
-        const id = idOfLink.get(part.slice('l/'.length));
-        if (id !== undefined) found.add(id);
-      }
+      // The uppermost of ours; those below it follow.
+      const id = lower
+        .split(':')
+        .map((part) => idOfLink.get(part.slice('l/'.length)))
+        .find(Boolean);
+      if (id !== undefined) found.add(id);
     }
   }
   return found;

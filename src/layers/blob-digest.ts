@@ -11,7 +11,8 @@ const ZERO_PIECE_DIGEST = hash('sha256', Buffer.alloc(PIECE_BYTES), 'buffer');
  */
 export class BlobDigest {
   readonly #pieces = new PieceDigest();
-  readonly #open = new Map<number, { readonly bytes: Buffer; filled: number }>();
+  readonly #free: Buffer<ArrayBuffer>[] = [];
+  readonly #open = new Map<number, { readonly bytes: Buffer<ArrayBuffer>; filled: number }>();
 
   /** Digests a whole piece on another thread; the bytes may be used again once the promise settles. */
   async add(position: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -43,12 +44,16 @@ export class BlobDigest {
   }
 
   #fill(index: number, offset: number, part: Uint8Array): void {
-    const piece = this.#open.get(index) ?? { bytes: Buffer.alloc(PIECE_BYTES), filled: 0 };
+    const piece = this.#open.get(index) ?? {
+      bytes: this.#free.pop()?.fill(0) ?? Buffer.alloc(PIECE_BYTES),
+      filled: 0,
+    };
     piece.bytes.set(part, offset);
     piece.filled += part.length;
     this.#open.set(index, piece);
     if (piece.filled < PIECE_BYTES) return;
     this.#pieces.setPiece(index, piece.bytes);
     this.#open.delete(index);
+    this.#free.push(piece.bytes);
   }
 }

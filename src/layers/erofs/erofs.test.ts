@@ -12,7 +12,10 @@ const UUID = Buffer.alloc(16, 7);
 
 /** The blob of a tree whose files' data is all in block 1. */
 function blobOf(root: Directory): Buffer {
-  const sections = [...writeErofs(root, { startBlock: 2, uuid: UUID })];
+  const sections = Array.from(writeErofs(root, { startBlock: 2, uuid: UUID }), ({ position, bytes }) => ({
+    position,
+    bytes: Buffer.from(bytes),
+  }));
   const blob = Buffer.alloc(sections.reduce((end, { position, bytes }) => Math.max(end, position + bytes.length), 0));
   for (const { position, bytes } of sections) bytes.copy(blob, position);
   blob.fill('x', 4096, 8192);

@@ -18,7 +18,8 @@ export type ErofsSummary = { blobBytes: number; contentBytes: number; inodes: nu
 
 /**
  * The file system around data that is already in place: files' blocks lie before `startBlock`. Yields what is to be
- * written and where, block 0 with the superblock last, so that half a file is never a file system.
+ * written and where, block 0 with the superblock last, so that half a file is never a file system; the bytes of a section
+ * are overwritten after the next is asked for.
  * The same tree gives the same bytes. A tree can be written once: its inodes remember their places.
  */
 export function* writeErofs(
@@ -168,12 +169,13 @@ function appendChunks(file: RegularFile, map: ChunkMap, metadata: SectionBuffer)
   append(chunkCount(file) - next, () => format.NULL_ADDRESS);
 }
 
-/** Bytes for consecutive positions, gathered into sections. */
+/** Bytes for consecutive positions, gathered into sections. What was yielded is used again once the next is asked for. */
 class SectionBuffer {
   #start: number;
   #bytes = Buffer.alloc(SECTION_BYTES);
   #used = 0;
   readonly #full: Section[] = [];
+  readonly #free: Buffer<ArrayBuffer>[] = [];
 
   constructor(position: number) {
     this.#start = position;
@@ -195,7 +197,10 @@ class SectionBuffer {
   }
 
   *takeFull(): Generator<Section> {
-    for (let section = this.#full.shift(); section; section = this.#full.shift()) yield section;
+    for (let section = this.#full.shift(); section; section = this.#full.shift()) {
+      yield section;
+      this.#free.push(section.bytes);
+    }
   }
 
   *takeAll(): Generator<Section> {
@@ -210,7 +215,7 @@ class SectionBuffer {
     if (this.#used < SECTION_BYTES) return;
     this.#full.push({ position: this.#start, bytes: this.#bytes });
     this.#start += SECTION_BYTES;
-    this.#bytes = Buffer.alloc(SECTION_BYTES);
+    this.#bytes = this.#free.pop()?.fill(0) ?? Buffer.alloc(SECTION_BYTES);
     this.#used = 0;
   }
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SEAL_KEY_BYTES } from '../accounts/index.ts';
@@ -20,7 +20,27 @@ export async function prepareDataFolder(directory: string): Promise<DataFolder> 
       },
     );
   }
-  return dataFolderOf(directory);
+  const folder = dataFolderOf(directory);
+  await mustHaveItsKey(folder);
+  return folder;
+}
+
+/** The key is made before the database: a database without it was restored or copied, and a new key would open none of its secrets. */
+async function mustHaveItsKey({ directory, databasePath, sealKeyPath }: DataFolder): Promise<void> {
+  if (!(await exists(databasePath)) || (await exists(sealKeyPath))) return;
+  const lost = `if it is lost for good, write 32 random bytes there (mode 0600), then make new access keys with larder account`;
+  const message = `${directory} has a database and no seal.key: put the key of the server there, as it was at the time; ${lost}`;
+  throw new LarderError('server.seal-key-missing', message);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
 }
 
 export function dataFolderOf(directory: string): DataFolder {

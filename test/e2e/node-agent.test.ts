@@ -356,6 +356,14 @@ describe('with mounts', { skip }, () => {
     assert.equal(attached.code, 0, attached.err);
     t.after(() => agent.detach(root).catch(() => undefined));
     assert.equal(readFileSync(join(root, 'hello'), 'utf8'), 'hello from a node\n');
+    const times: number[] = [];
+    for (let round = 0; round < 20; round++) {
+      const startMs = performance.now();
+      await agent.attach(cache.reference, join(home, 'again'));
+      times.push(performance.now() - startMs);
+      await agent.detach(join(home, 'again'));
+    }
+    t.diagnostic(`attach through the agent: ${times.map((ms) => ms.toFixed(1)).join(' ')} ms`);
     await assert.rejects(agent.attach('nginx:1', join(home, 'x')), { code: 'agent.not-local' });
 
     await larder.start();
@@ -406,6 +414,8 @@ test('hundreds of readers that take nothing do not fill the memory of the server
   );
   assert.equal(bodies.length, READERS);
   await sleep(1000);
+  const metrics = await (await fetch(`http://${larder.endpoint}/metrics`)).text();
+  assert.match(metrics, new RegExp(`^larder_blob_streams ${READERS}$`, 'm'));
   const grown = residentBytes(larder.pid) - residentBefore;
   t.diagnostic(`${Math.round(grown / MIB)} MiB for ${READERS} readers`);
   assert.ok(grown < 120 * MIB, `${Math.round(grown / MIB)} MiB more for ${READERS} readers`);

@@ -1,19 +1,17 @@
 import { createBell } from '../../lib/bell.ts';
 import { type Clock, formatTime } from '../../lib/clock.ts';
 import { describeError, errorCode, LarderError } from '../../lib/errors.ts';
-import { formatBytes } from '../../lib/format.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { type Attachment, attachImage, detachImage } from '../index.ts';
 import type { AgentStatus } from './agent-status.ts';
 import { type BlobProgress, createBlobDownloads } from './blob-downloads.ts';
 import { collectBlobs, collectIncoming } from './collect.ts';
-import { type AgentFolder, blobFilesIn, fileSize } from './data-folder.ts';
-import { type LocalSnapshots, openLocalSnapshots } from './local-snapshots.ts';
-import { type MatchOutcome, matchImage } from './match-images.ts';
-import type { ChosenCache, NodeSource, Selection, SourceClient } from './node-source.ts';
-import { createNodeSource } from './node-source.ts';
+import type { AgentFolder } from './data-folder.ts';
+import { type AgentState, blobTotals, describeCaches } from './describe-agent.ts';
+import { openLocalSnapshots } from './local-snapshots.ts';
+import { type ChosenCache, createNodeSource, type Selection, type SourceClient } from './node-source.ts';
+import { notLocal } from './not-local.ts';
 import { createSnapshotFetches, type SnapshotFetches } from './snapshot-fetches.ts';
-import { wantedBlobs } from './wanted-blobs.ts';
 
 /** A server that is away is asked again after this long, then twice as long, and so on. */
 const BASE_AWAY_MS = 1_000;
@@ -49,24 +47,17 @@ export type Agent = {
 
 export type AttachRequest = { reference: string; directory: string; writable?: boolean | undefined };
 
-type State = {
-  chosen: readonly ChosenCache[];
-  missing: readonly string[];
-  server: AgentStatus['Server'];
-  serverError?: string;
-  lastContactMs?: number;
-};
-
 /** Keeps the data folder of a node in step with the chosen caches of a server. */
 export async function openAgent(options: AgentOptions): Promise<Agent> {
   const { folder, client, log, clock, selection } = options;
-  const source: NodeSource = createNodeSource(client);
+  const source = createNodeSource(client);
   const { concurrency, serverData } = options;
   const downloads = createBlobDownloads({ source, dataDirectory: folder.directory, serverData, concurrency });
   const local = await openLocalSnapshots(folder, log);
   const fetches = createSnapshotFetches({ folder, source, downloads, local, log });
-  const state: State = { chosen: [], missing: [], server: 'unknown' };
+  const state: AgentState = { chosen: [], missing: [], server: 'unknown' };
   const bell = createBell();
+  let { rings } = bell;
   const startedMs = clock.now();
 
   /** Asks what is chosen, and says in a line when the server went or came back. */
@@ -115,6 +106,15 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     }
   }
 
+  /** Waits; whoever rings meanwhile gets the folder tidied, unless it is not known yet what is chosen. */
+  async function tidyUntil(dueMs: number, signal: AbortSignal): Promise<void> {
+    for (let nowMs = performance.now(); nowMs < dueMs && !signal.aborted; nowMs = performance.now()) {
+      await bell.wait(rings, dueMs - nowMs, signal);
+      if (bell.rings > rings && state.lastContactMs !== undefined && !signal.aborted) await tidy();
+      rings = bell.rings;
+    }
+  }
+
   async function stop(): Promise<void> {
     await fetches.stop();
     await downloads.idle();
@@ -124,7 +124,6 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     async run(signal) {
       try {
         for (let failures = 0; !signal.aborted; ) {
-          const { rings } = bell;
           try {
             await ask(signal);
             failures = 0;
@@ -133,7 +132,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
             failures++;
           }
           const awayMs = Math.min(BASE_AWAY_MS * 2 ** (failures - 1), MAX_AWAY_MS);
-          await bell.wait(rings, failures > 0 ? awayMs : pollMs(state, options.intervalMs), signal);
+          await tidyUntil(performance.now() + (failures > 0 ? awayMs : pollMs(state, options.intervalMs)), signal);
         }
       } finally {
         await stop();
@@ -162,7 +161,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
       ...(state.lastContactMs === undefined ? {} : { LastContactTime: formatTime(state.lastContactMs) }),
       ...(state.serverError === undefined ? {} : { ServerError: state.serverError }),
       Missing: [...state.missing],
-      Caches: cachesOf({ state, local, fetches, have: (key) => downloads.have(key) }),
+      Caches: describeCaches({ state, local, fetches, have: (key) => downloads.have(key) }),
       Downloads: downloads.active().map(({ key, bytes, have }) => ({ Blob: key, Bytes: bytes, LocalBytes: have })),
       ...(await blobTotals(folder)),
     }),
@@ -189,12 +188,12 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   };
 }
 
-function pollMs({ chosen }: State, intervalMs: number): number {
+function pollMs({ chosen }: AgentState, intervalMs: number): number {
   const isBuilding = chosen.some(({ status }) => BUILDING.has(status));
   return isBuilding ? Math.min(intervalMs, BUILDING_POLL_MS) : intervalMs;
 }
 
-function checkComplete({ chosen, missing }: State, fetches: SnapshotFetches): void {
+function checkComplete({ chosen, missing }: AgentState, fetches: SnapshotFetches): void {
   const problems = [
     ...missing.map((name) => `no image cache matches ${name}`),
     ...[...fetches.all.values()].map(({ cache, error }) => `${cache.id}: ${error ?? 'not fetched'}`),
@@ -202,88 +201,6 @@ function checkComplete({ chosen, missing }: State, fetches: SnapshotFetches): vo
   ];
   if (problems.length > 0)
     throw new LarderError('agent.incomplete', `not all that was chosen is here: ${problems.join('; ')}`);
-}
-
-function cachesOf(parts: {
-  state: State;
-  local: LocalSnapshots;
-  fetches: SnapshotFetches;
-  have: (key: BlobProgress['key']) => number;
-}): AgentStatus['Caches'] {
-  const { state, local, fetches, have } = parts;
-  const names = new Map(state.chosen.map((cache) => [cache.id, cache]));
-  const chosen = new Set(state.chosen.map(({ snapshotId }) => snapshotId));
-  const whole = [...local.all.values()].map((snapshot): AgentStatus['Caches'][number] => {
-    const blobs = wantedBlobs(snapshot);
-    const bytes = blobs.reduce((sum, blob) => sum + blob.bytes, 0);
-    const isLeaving = state.server !== 'unknown' && state.lastContactMs !== undefined && !chosen.has(snapshot.id);
-    return {
-      ImageCacheId: snapshot.imageCacheId,
-      ImageCacheName: names.get(snapshot.imageCacheId)?.name ?? '',
-      SnapshotId: snapshot.id,
-      Images: snapshot.images.map(({ reference }) => reference),
-      State: isLeaving ? 'leaving' : 'local',
-      Blobs: blobs.length,
-      Bytes: bytes,
-      LocalBytes: bytes,
-    };
-  });
-  const coming = [...fetches.all.values()].map(({ cache, snapshotId, wanted = [], error, isRunning }) => ({
-    ImageCacheId: cache.id,
-    ImageCacheName: cache.name,
-    SnapshotId: snapshotId,
-    Images: [...cache.images],
-    State: isRunning ? ('fetching' as const) : ('failed' as const),
-    Blobs: wanted.length,
-    Bytes: wanted.reduce((sum, blob) => sum + blob.bytes, 0),
-    LocalBytes: wanted.reduce((sum, blob) => sum + have(blob.key), 0),
-    ...(error === undefined ? {} : { Error: error }),
-  }));
-  const waiting = state.chosen
-    .filter(({ snapshotId }) => snapshotId === undefined)
-    .map(({ id, name, status, images }) => ({
-      ImageCacheId: id,
-      ImageCacheName: name,
-      SnapshotId: '',
-      Images: [...images],
-      State: 'waiting' as const,
-      Blobs: 0,
-      Bytes: 0,
-      LocalBytes: 0,
-      Error: `the server has it as ${status}`,
-    }));
-  return [...whole, ...coming, ...waiting];
-}
-
-async function blobTotals(folder: AgentFolder): Promise<Pick<AgentStatus, 'BlobCount' | 'BlobBytes'>> {
-  const files = (await blobFilesIn(folder.directory)).filter(({ isPart }) => !isPart);
-  const sizes = await Promise.all(files.map(({ path }) => fileSize(path)));
-  return { BlobCount: files.length, BlobBytes: sizes.reduce((sum: number, size) => sum + (size ?? 0), 0) };
-}
-
-/** Why an image can't be attached, with what the server knows of it: the next step is to choose its cache. */
-async function notLocal(
-  client: SourceClient,
-  reference: string,
-  { fetches, signal }: { fetches: SnapshotFetches; signal: AbortSignal | undefined },
-): Promise<LarderError> {
-  const coming = [...fetches.all.values()].find(({ cache }) => cache.images.includes(reference));
-  if (coming) {
-    const bytes = (coming.wanted ?? []).reduce((sum, blob) => sum + blob.bytes, 0);
-    const reason = coming.error ?? `${formatBytes(bytes)} are on their way`;
-    return new LarderError('agent.not-local', `${reference} is not here yet: ${coming.cache.id}: ${reason}`);
-  }
-  const outcome = await matchImage(client, reference, signal ?? new AbortController().signal).catch(() => undefined);
-  return new LarderError('agent.not-local', `${reference} is not on this node; ${advice(outcome)}`);
-}
-
-function advice(outcome: MatchOutcome | undefined): string {
-  if (outcome === undefined) return 'the server could not be asked for it';
-  if (outcome.Result === 'miss') return 'no image cache holds it: make one with larder create';
-  const { ImageCacheId: id } = outcome;
-  return outcome.Result === 'hit'
-    ? `${id} holds it: choose that with larder node run --cache ${id}`
-    : `${id} holds another version of it, ${outcome.Image}`;
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -64,13 +64,19 @@ function realData(dataDirectory: string): string {
 
 /** Under the lock: makes what is missing of the folders, and gives the records after what killed commands left was cleared. */
 export async function openState(folders: NodeFolders): Promise<Attachment[]> {
-  await openMountFolder(folders.run);
-  for (const folder of [folders.layers, folders.attached, folders.lasting, folders.scratch])
-    mkdirSync(folder, { recursive: true });
+  await makeFolders(folders);
   const attachments = allAttachments(folders);
   if (!hasLeftovers(folders, attachments)) return attachments;
   await sweep(folders);
+  // Without attachments, that takes the folder in memory along.
+  await makeFolders(folders);
   return allAttachments(folders);
+}
+
+async function makeFolders(folders: NodeFolders): Promise<void> {
+  await openMountFolder(folders.run);
+  for (const folder of [folders.layers, folders.attached, folders.lasting, folders.scratch])
+    mkdirSync(folder, { recursive: true });
 }
 
 export function allAttachments(folders: NodeFolders): Attachment[] {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -13,26 +15,43 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { attachImage } from '../../src/nodes/attach-image.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { digestOfFile } from '../../src/blobs/index.ts';
+import { digestOfHex } from '../../src/lib/digest.ts';
+import { errorCode } from '../../src/lib/errors.ts';
+import { type AttachOptions, attachImage } from '../../src/nodes/attach-image.ts';
 import { detachImage } from '../../src/nodes/detach-image.ts';
+import { holdBlob } from '../../src/nodes/hold-blob.ts';
 import { parseMountInfo } from '../../src/nodes/mount-info.ts';
 
 const SNAPSHOT_ID = `s-${'a'.repeat(20)}`;
 /** Of 500 layers this many differ; the others are copies, since each run of mkfs costs. */
 const KINDS = 10;
+const NODES = pathToFileURL(join(import.meta.dirname, '../../src/nodes/index.ts')).href;
+const KILLS = 6;
+/** An attachment of 127 layers and its end take some 60 ms. */
+const KILL_STEP_MS = 13;
 const skip = cannotMount();
 const data = realpathSync(mkdtempSync(join(tmpdir(), 'larder nodes-')));
 const hexOfLabel = (label: string) => createHash('sha256').update(label).digest('hex');
 // As bytes: with 'utf8', Node.js 24.21 spoils its heap on files below /proc that are as long as this.
 const mounts = () => parseMountInfo(readFileSync('/proc/self/mountinfo').toString());
 const layerMounts = () => mounts().filter((entry) => entry.mountPoint.startsWith(join(data, 'mounts/run/layers')));
-const attach = (reference: string, directory: string, signal?: AbortSignal) =>
-  attachImage({ dataDirectory: data, snapshotId: SNAPSHOT_ID, reference, directory: join(data, directory), signal });
+const attach = (reference: string, directory: string, options: Partial<AttachOptions> = {}) =>
+  attachImage({
+    dataDirectory: data,
+    snapshotId: SNAPSHOT_ID,
+    reference,
+    directory: join(data, directory),
+    ...options,
+  });
+let checkedDigest = digestOfHex('0'.repeat(64));
 const detach = (directory: string) => detachImage({ dataDirectory: data, directory: join(data, directory) });
 
-before(() => {
+before(async () => {
   if (skip) return;
   const many = Array.from({ length: 500 }, (_, place) => `many-${place}`);
   for (const [place, label] of many.entries()) {
@@ -58,8 +77,12 @@ before(() => {
     many500: many,
     broken: ['base', 'not there'],
     corrupt: ['base', 'corrupt'],
+    checked: ['checked'],
+    many40: many.slice(0, 40),
   };
   makeLayer('corrupt', 'true');
+  makeLayer('checked', 'echo content > file');
+  checkedDigest = await digestOfFile(layerFile('checked'));
   writeFileSync(layerFile('corrupt'), Buffer.alloc(8192, 1));
   mkdirSync(join(data, 'snapshots'));
   const digest = `sha256:${hexOfLabel('any')}`;
@@ -76,6 +99,7 @@ before(() => {
       layers: labels.map((label) => ({
         diffId: digest,
         blob: `sha256:${hexOfLabel(label)}`,
+        ...(label === 'checked' ? { blobDigest: checkedDigest } : {}),
         digest,
         mediaType: 'application/vnd.oci.image.layer.v1.tar',
         compressedBytes: 1,
@@ -120,16 +144,117 @@ test('no layer, one layer, a layer twice', { skip }, async () => {
   for (const directory of ['m0', 'm1', 'm2']) await detach(directory);
 });
 
-for (const count of [127, 500]) {
-  test(`${count} layers`, { skip }, async () => {
-    await attach(`many${count}`, 'many');
+for (const [count, options] of [
+  [40, { writable: {} }],
+  [127, {}],
+  [127, { writable: {}, fallbacks: { calls: 'mount2' } }],
+  [500, {}],
+  [500, { writable: {} }],
+  [500, { fallbacks: { calls: 'mount2' } }],
+] satisfies [number, Partial<AttachOptions>][]) {
+  test(`${count} layers ${JSON.stringify(options)}`, { skip }, async () => {
+    await attach(`many${count}`, 'many', options);
     assert.equal(readdirSync(join(data, 'many')).length, KINDS + 1);
     assert.equal(readFileSync(join(data, 'many/top'), 'utf8'), `${(count - 1) % KINDS}\n`);
     assert.equal(layerMounts().length, count);
+    if ('writable' in options) {
+      writeFileSync(join(data, 'many/top'), 'new');
+      assert.equal(readFileSync(join(data, 'many/top'), 'utf8'), 'new');
+    }
     await detach('many');
     assert.deepEqual(layerMounts(), []);
   });
 }
+
+test('layers on loop devices, which go with the last mount', { skip: skip || cannotLoop() }, async () => {
+  const devices = () => execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE']).toString();
+  await attach('three', 'loop', { fallbacks: { backing: 'loop' } });
+  assert.deepEqual(readdirSync(join(data, 'loop/d')).toSorted(), ['keep', 'new']);
+  assert.equal(layerMounts().filter((entry) => entry.source.startsWith('/dev/loop')).length, 3);
+  assert.ok(devices().includes(data));
+  await attach('twice', 'file', { fallbacks: { backing: 'auto' } });
+  assert.equal(layerMounts().length, 3, 'a layer that is mounted stays on what it is on');
+  for (const directory of ['loop', 'file']) await detach(directory);
+  await assert.rejects(attach('corrupt', 'loop', { fallbacks: { backing: 'loop' } }), { code: 'nodes.mount-failed' });
+  assert.ok(!devices().includes(data));
+});
+
+test('a writable attachment keeps what is written apart, and has the root of the image', { skip }, async () => {
+  const { scratch = '' } = await attach('three', 'rw', { writable: {} });
+  await attach('three', 'other', { writable: { scratch: join(data, 'elsewhere') } });
+  assert.equal(
+    statSync(join(data, 'rw')).mode & 0o7777,
+    statSync(join(data, 'mounts/run/layers', hexOfLabel('top'))).mode & 0o7777,
+  );
+  writeFileSync(join(data, 'rw/d/keep'), 'changed');
+  rmSync(join(data, 'rw/d/new'));
+  assert.equal(readFileSync(join(data, 'other/d/keep'), 'utf8'), 'base\n');
+  assert.deepEqual(readdirSync(join(data, 'rw/d')), ['keep']);
+  await detach('rw');
+  assert.throws(() => statSync(scratch), { code: 'ENOENT' });
+  writeFileSync(join(data, 'other/written'), 'text');
+  const { written = '' } = await detachImage({
+    dataDirectory: data,
+    directory: join(data, 'other'),
+    keepWritten: true,
+  });
+  assert.equal(readFileSync(join(written, 'written'), 'utf8'), 'text');
+  assert.ok(written.startsWith(join(data, 'elsewhere')));
+  await attach('three', 'rw', { writable: {} });
+  writeFileSync(join(data, 'rw/written'), 'text');
+  const kept = await detachImage({ dataDirectory: data, directory: join(data, 'rw'), keepWritten: true });
+  assert.equal(readFileSync(join(kept.written ?? '', 'written'), 'utf8'), 'text');
+  assert.deepEqual(readdirSync(join(data, 'mounts/scratch')), []);
+});
+
+test('a file without the mark is read, and refused when it has changed', { skip }, async () => {
+  const file = layerFile('checked');
+  const bytes = readFileSync(file);
+  await attach('checked', 'checked');
+  await detach('checked');
+  assert.equal(statSync(file).mtimeMs, 0, 'marked after its bytes were read');
+  const changed = Buffer.from(bytes);
+  changed.writeUInt8((bytes.at(-1) ?? 0) ^ 1, bytes.length - 1);
+  writeFileSync(file, changed);
+  await assert.rejects(attach('checked', 'checked'), { code: 'nodes.blob-changed', message: /create them again/ });
+  assert.deepEqual(layerMounts(), []);
+  writeFileSync(file, bytes);
+  await attach('checked', 'checked');
+  writeFileSync(file, changed);
+  await assert.rejects(
+    attach('checked', 'checked2'),
+    { code: 'nodes.blob-changed' },
+    'also when it is mounted already',
+  );
+  writeFileSync(file, bytes);
+  await detach('checked');
+});
+
+test('a held blob outlives its file, and a changed one is not held', { skip }, async () => {
+  const folder = join(data, 'held');
+  const layer = { blob: digestOfHex(hexOfLabel('checked')), blobDigest: checkedDigest };
+  const hold = () => holdBlob({ dataDirectory: data, folder, layer });
+  const file = layerFile('checked');
+  const bytes = readFileSync(file);
+  const held = await hold();
+  assert.equal(statSync(held).ino, statSync(file).ino);
+  rmSync(file);
+  assert.equal(await hold(), held);
+  assert.deepEqual(readFileSync(held), bytes);
+  // A write through the one name shows at the other; the file built again is another.
+  writeFileSync(held, Buffer.alloc(bytes.length));
+  await assert.rejects(hold(), { code: 'nodes.layer-missing' });
+  writeFileSync(file, bytes);
+  assert.equal(await hold(), held);
+  assert.deepEqual(readFileSync(held), bytes);
+  writeFileSync(file, Buffer.alloc(bytes.length));
+  await assert.rejects(hold(), { code: 'nodes.blob-changed' });
+  assert.deepEqual(readdirSync(folder), []);
+  writeFileSync(file, bytes);
+  const elsewhere = await holdBlob({ dataDirectory: data, folder: join('/dev/shm', basename(data)), layer });
+  rmSync(join('/dev/shm', basename(data)), { recursive: true });
+  assert.equal(elsewhere, file, 'in place where no link can be made');
+});
 
 test('attachments share their layers; the last to go takes them along', { skip }, async () => {
   await Promise.all([attach('three', 'a'), attach('three', 'b'), attach('twice', 'c')]);
@@ -168,7 +293,7 @@ test('failures say what is wrong and leave nothing mounted', { skip }, async () 
     directory: join(data, 'x'),
   };
   await assert.rejects(attachImage(unknown), { code: 'nodes.snapshot-missing' });
-  await assert.rejects(attach('three', 'x', AbortSignal.abort(new Error('stopped'))), /stopped/);
+  await assert.rejects(attach('three', 'x', { signal: AbortSignal.abort(new Error('stopped')) }), /stopped/);
   assert.deepEqual(layerMounts(), []);
 });
 
@@ -214,6 +339,37 @@ test('what killed commands left is taken up: records without mounts, mounts with
   assert.deepEqual(layerMounts(), []);
 });
 
+test('a process that is killed anywhere leaves nothing that the next does not clear', { skip }, async () => {
+  const script = `
+    const { attachImage, detachImage } = await import(${JSON.stringify(NODES)});
+    const [dataDirectory, snapshotId] = process.argv.slice(1);
+    for (;;) for (const writable of [undefined, {}]) {
+      const directory = dataDirectory + '/killed';
+      await attachImage({ dataDirectory, snapshotId, reference: 'many127', directory, writable });
+      process.stdout.write('.');
+      await detachImage({ dataDirectory, directory });
+    }`;
+  for (let round = 0; round < KILLS; round++) {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script, '--', data, SNAPSHOT_ID], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const closed = once(child, 'close');
+    await once(child.stdout, 'data');
+    await sleep(round * KILL_STEP_MS);
+    child.kill('SIGKILL');
+    await closed;
+    if (round % 2 === 0)
+      await detach('killed').catch((error: unknown) => assert.equal(errorCode(error), 'nodes.not-attached'));
+    await attach('three', `after-${round}`);
+    await detach(`after-${round}`);
+    // The last round may have ended with the image attached.
+    await detach('killed').catch((error: unknown) => assert.equal(errorCode(error), 'nodes.not-attached'));
+    assert.deepEqual(layerMounts(), []);
+    for (const folder of ['run', 'scratch', 'attached'])
+      assert.deepEqual(readdirSync(join(data, 'mounts', folder)), []);
+  }
+});
+
 function layerFile(label: string): string {
   const hex = hexOfLabel(label);
   return join(data, 'layers/sha256', hex.slice(0, 2), `${hex}.erofs`);
@@ -237,9 +393,13 @@ function copyLayer(from: string, to: string): void {
 function cannotMount(): string | false {
   if (process.getuid?.() !== 0) return 'mounting takes root';
   try {
-    execFileSync('sh', ['-c', 'command -v mkfs.erofs && command -v setfattr && command -v flock'], { stdio: 'ignore' });
+    execFileSync('sh', ['-c', 'command -v mkfs.erofs && command -v setfattr'], { stdio: 'ignore' });
     return false;
   } catch {
-    return 'needs erofs-utils, attr and util-linux';
+    return 'needs erofs-utils and attr';
   }
+}
+
+function cannotLoop(): string | false {
+  return existsSync('/dev/loop-control') ? false : 'needs loop devices';
 }

@@ -33,11 +33,8 @@ export function blockBytes(names: readonly ByteString[]): number {
 }
 
 /** Encodes one block: the entries, then their names. All inodes must have their numbers. */
-export function encodeDirents(
-  target: Buffer,
-  options: { names: readonly ByteString[]; directory: Directory; parent: Directory },
-): void {
-  const { names, directory, parent } = options;
+export function encodeDirents(target: Buffer, names: readonly ByteString[], directory: Directory): void {
+  const parent = { kind: directory.kind, nid: directory.parentNid };
   let entryOffset = 0;
   let nameOffset = names.length * DIRENT_BYTES;
   for (const name of names) {

@@ -5,8 +5,8 @@ import { xattrAreaBytes } from './xattr-area.ts';
 
 /** Where everything goes: the first pass over a tree. */
 export type TreeLayout = {
-  /** Every inode once, by rising number; a directory's with its parent. */
-  placed: { inode: Inode; parent: Directory }[];
+  /** Every inode once, by rising number. */
+  placed: Inode[];
   metadataBytes: number;
   /** Blocks of directories and symlinks that don't lie behind their inodes. */
   bodyBlocks: number;
@@ -66,7 +66,8 @@ function place(layout: TreeLayout, inode: Inode, parent: Directory): void {
     }
   }
   inode.nid = offset / SLOT_BYTES;
-  layout.placed.push({ inode, parent });
+  if (inode.kind === 'directory') inode.parentNid = parent.nid;
+  layout.placed.push(inode);
   layout.metadataBytes = Math.ceil((offset + head + body) / SLOT_BYTES) * SLOT_BYTES;
 }
 

@@ -35,11 +35,11 @@ export function* writeErofs(
 
   const metadata = new SectionBuffer(options.startBlock * BLOCK_BYTES);
   const bodies = new SectionBuffer(bodyStart * BLOCK_BYTES);
-  for (const { inode, parent } of layout.placed) {
+  for (const inode of layout.placed) {
     metadata.skipTo(options.startBlock * BLOCK_BYTES + inode.nid * format.SLOT_BYTES);
     metadata.append(encodeInode(inode, bodyStart));
     if (inode.xattrs.length > 0) metadata.append(encodeXattrs(inode.xattrs));
-    if (inode.kind === 'directory') appendDirectory({ directory: inode, parent, metadata, bodies });
+    if (inode.kind === 'directory') appendDirectory(inode, metadata, bodies);
     else if (inode.kind === 'symlink') appendSymlink(inode, metadata, bodies);
     else if (inode.kind === 'file' && typeof inode.data !== 'number') appendChunks(inode, inode.data, metadata);
     yield* metadata.takeFull();
@@ -128,18 +128,12 @@ function encodeDevice({ major, minor }: SpecialFile): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
-function appendDirectory(options: {
-  directory: Directory;
-  parent: Directory;
-  metadata: SectionBuffer;
-  bodies: SectionBuffer;
-}): void {
-  const { directory, parent, metadata, bodies } = options;
+function appendDirectory(directory: Directory, metadata: SectionBuffer, bodies: SectionBuffer): void {
   const blocks = nameBlocks(directory);
   for (const [index, names] of blocks.entries()) {
     const isTail = index === blocks.length - 1;
     const block = Buffer.alloc(BLOCK_BYTES);
-    encodeDirents(block, { names, directory, parent });
+    encodeDirents(block, names, directory);
     if (isTail && directory.inlineTail) metadata.append(block.subarray(0, directory.size - index * BLOCK_BYTES));
     else bodies.append(block);
   }

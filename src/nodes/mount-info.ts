@@ -19,8 +19,3 @@ export function parseMountInfo(text: string): MountEntry[] {
 function unescapeField(field: string): string {
   return field.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
-
-/** The same for a field of an fstab. */
-export function escapeMountField(path: string): string {
-  return path.replaceAll(/[ \t\n\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
-}

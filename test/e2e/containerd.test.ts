@@ -151,13 +151,13 @@ describe('containerd with larder as its snapshotter', { skip: skipWithout(needs)
   test('a second namespace gets the same layers', async () => {
     const reference = await pushAndCache({ tag: 'shared', layers: [shell, await textLayer('s', 'shared\n')] });
     await pull(reference);
-    const before = mountsBelow(join(snapshotter.stateDirectory, 'l')).length;
+    const mounted = mountsBelow(join(snapshotter.stateDirectory, 'l')).length;
     // ctr of 1.6 downloads layers first, and unpacks them only where there is no snapshot.
     const other = (...args: string[]) => containerd.ctr('--namespace', 'other', ...args);
     await other('images', 'pull', '--snapshotter', 'larder', reference);
     const args = ['run', '--rm', '--snapshotter', 'larder', reference, container(), '/bin/cat', '/texts/s'];
     assert.equal(await other(...args), 'shared\n');
-    assert.equal(mountsBelow(join(snapshotter.stateDirectory, 'l')).length, before);
+    assert.equal(mountsBelow(join(snapshotter.stateDirectory, 'l')).length, mounted);
   });
 
   test('kill −9 of snapshotter and containerd in any order: containers go on, everything works', async () => {

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, toolEnvironment } from './run.ts';
 
@@ -156,4 +156,16 @@ export function mountsBelow(folder: string): string[] {
 export function unmountBelow(folder: string): void {
   const paths = mountsBelow(folder).toReversed();
   if (paths.length > 0) execFileSync('umount', ['-l', ...paths]);
+}
+
+/** Makes the one mount that `ctr snapshots mounts` prints, with paths shortened as containerd does (mount/mount_linux.go). */
+export async function mountPrinted(command: string, target: string): Promise<void> {
+  const match = /^mount -t (\S+) (\S+) \S+ -o (\S+)$/.exec(command.trim());
+  const [, type = '', source = '', options = ''] = match ?? [];
+  const lowers = /(?<=lowerdir=)[^,]+/.exec(options)?.[0];
+  const cwd = lowers === undefined ? '/' : dirname(lowers.split(':')[0] ?? '');
+  const short = lowers === undefined ? options : options.replace(lowers, lowers.replaceAll(`${cwd}/`, ''));
+  // fsconfig(2), which newer util-linux prefers, takes at most 255 bytes per option.
+  const env = { ...toolEnvironment(), LIBMOUNT_FORCE_MOUNT2: 'always' };
+  await run('mount', ['-t', type, '-o', short, source, target], { cwd, env });
 }

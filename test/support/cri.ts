@@ -21,7 +21,13 @@ const DEFINITIONS = fromJSON(
           PullImageResponse: { fields: { imageRef: { type: 'string', id: 1 } } },
           ListImagesRequest: { fields: {} },
           ListImagesResponse: { fields: { images: { rule: 'repeated', type: 'Image', id: 1 } } },
-          Image: { fields: { id: { type: 'string', id: 1 }, repoTags: { rule: 'repeated', type: 'string', id: 2 } } },
+          Image: {
+            fields: {
+              id: { type: 'string', id: 1 },
+              repoTags: { rule: 'repeated', type: 'string', id: 2 },
+              repoDigests: { rule: 'repeated', type: 'string', id: 3 },
+            },
+          },
         },
       },
     },
@@ -29,13 +35,15 @@ const DEFINITIONS = fromJSON(
   { defaults: true },
 );
 
-const listSchema = z.object({ images: z.array(z.object({ id: z.string(), repoTags: z.array(z.string()) })) });
+const listSchema = z.object({
+  images: z.array(z.object({ id: z.string(), repoTags: z.array(z.string()), repoDigests: z.array(z.string()) })),
+});
 const pullSchema = z.object({ imageRef: z.string() });
 
 export type Cri = {
   /** Returns the image's id. */
   pull(image: string): Promise<string>;
-  list(): Promise<{ id: string; repoTags: string[] }[]>;
+  list(): Promise<{ id: string; repoTags: string[]; repoDigests: string[] }[]>;
   close(): void;
 };
 

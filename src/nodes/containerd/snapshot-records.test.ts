@@ -106,7 +106,8 @@ test('whatever is called, parents exist and are committed, and refusals change n
   );
   fc.assert(
     fc.property(fc.array(call, { maxLength: 30 }), (calls) => {
-      const records = new SnapshotRecords(':memory:');
+      const path = newPath();
+      const records = new SnapshotRecords(path);
       for (const { op, name, parent } of calls) {
         const before = records.list();
         try {
@@ -121,8 +122,15 @@ test('whatever is called, parents exist and are committed, and refusals change n
           if (each.parent !== '') assert.equal(records.get(each.parent).kind, 'committed');
         }
       }
+      const last = records.list();
       records.close();
+      const reopened = new SnapshotRecords(path);
+      assert.deepEqual(
+        reopened.list(),
+        last.toSorted((a, b) => a.number - b.number),
+      );
+      reopened.close();
     }),
-    { numRuns: 50 },
+    { numRuns: 30 },
   );
 });

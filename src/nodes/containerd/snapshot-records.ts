@@ -60,14 +60,9 @@ pragma user_version = 1;
 `;
 const SCHEMA_VERSION = 1;
 
-const COLUMNS = `s.number, s.name, coalesce(p.name, '') as parent, s.kind, s.labels, s.created_at_ms as createdAtMs,
-  s.updated_at_ms as updatedAtMs, s.size_bytes as sizeBytes, s.inodes, s.layer`;
-const SELECT = `select ${COLUMNS} from snapshots s left join snapshots p on p.number = s.parent`;
-const CHAIN = `with recursive chain (number, parent, depth) as (
-    select number, parent, 0 from snapshots where name = ?
-    union all select s.number, s.parent, depth + 1 from snapshots s join chain c on s.number = c.parent)
-  select ${COLUMNS} from chain c join snapshots s on s.number = c.number
-    left join snapshots p on p.number = s.parent order by c.depth`;
+const SELECT = `select s.number, s.name, coalesce(p.name, '') as parent, s.kind, s.labels, s.created_at_ms as createdAtMs,
+  s.updated_at_ms as updatedAtMs, s.size_bytes as sizeBytes, s.inodes, s.layer
+  from snapshots s left join snapshots p on p.number = s.parent order by s.number`;
 
 const recordSchema = z.object({
   number: z.number(),
@@ -91,25 +86,33 @@ const layerSchema = z.object({
   blob: digestSchema,
   blobDigest: digestSchema.nullable().transform((digest) => digest ?? undefined),
 });
-const LAYER_COLUMNS = 'number, blob, blob_digest as blobDigest';
 
 /**
  * What the snapshotter knows across restarts, in one SQLite file: containerd's rules for names, parents and kinds
  * (containerd v1.6.20, snapshots/storage/bolt.go), a synced transaction per call. The file is locked for as long as it is
- * open, so no second snapshotter works on the same folder. Throws `snapshots.*`, and `snapshots.locked` when it opens.
+ * open, so no second snapshotter works on the same folder, and all of it is kept in memory as well: containerd asks much
+ * more than it changes. Throws `snapshots.*`, and `snapshots.locked` when it opens.
  */
 export class SnapshotRecords {
   readonly #database: DatabaseSync;
   readonly #now: () => number;
-  #lastNumber: number;
+  readonly #snapshots = new Map<string, SnapshotRecord>();
+  readonly #layers = new Map<number, HeldLayer>();
+  /** Names of children, by parent. */
+  readonly #children = new Map<string, Set<string>>();
+  #lastNumber = 0;
 
   constructor(path: string, now: () => number = Date.now) {
     this.#now = now;
     this.#database = openDatabase(path);
-    const row = this.#database
-      .prepare('select max(number) as last from (select number from snapshots union all select number from layers)')
-      .get();
-    this.#lastNumber = Number(row?.last ?? 0);
+    for (const row of this.#database.prepare('select number, blob, blob_digest as blobDigest from layers').all()) {
+      const layer = layerSchema.parse(row);
+      this.#layers.set(layer.number, layer);
+    }
+    for (const row of this.#database.prepare(SELECT).all()) this.#remember(recordSchema.parse(row));
+    for (const { number } of [...this.#layers.values(), ...this.#snapshots.values()]) {
+      this.#lastNumber = Math.max(this.#lastNumber, number);
+    }
   }
 
   close(): void {
@@ -122,43 +125,43 @@ export class SnapshotRecords {
   }
 
   get(name: string): SnapshotRecord {
-    const found = this.find(name);
+    const found = this.#snapshots.get(name);
     if (found) return found;
     throw snapshotError('snapshots.not-found', `there is no snapshot ${name}`);
   }
 
-  find(name: string): SnapshotRecord | undefined {
-    const row = this.#database.prepare(`${SELECT} where s.name = ?`).get(name);
-    return row === undefined ? undefined : recordSchema.parse(row);
-  }
-
   /** Held layers first: of several that are the same layer chain, containerd takes the first. */
   list(): SnapshotRecord[] {
-    const rows = this.#database.prepare(`${SELECT} order by s.layer is null, s.number`).all();
-    return rows.map((row) => recordSchema.parse(row));
+    const all = [...this.#snapshots.values()];
+    return [...all.filter(({ layer }) => layer !== undefined), ...all.filter(({ layer }) => layer === undefined)];
   }
 
-  /** The snapshot and all below it, uppermost first. */
+  /** The snapshot and all below it, uppermost first; none for the empty name. */
   chain(name: string): SnapshotRecord[] {
-    if (name === '') return [];
-    return this.#database
-      .prepare(CHAIN)
-      .all(name)
-      .map((row) => recordSchema.parse(row));
+    const chain: SnapshotRecord[] = [];
+    for (let at = name; at !== ''; at = this.get(at).parent) chain.push(this.get(at));
+    return chain;
   }
 
   /** The held layer offered for this chain on this parent. */
   findHeld(ref: string, parent: string): SnapshotRecord | undefined {
-    const condition = `s.layer is not null and s.labels ->> '$."${REF_LABEL}"' = ? and coalesce(p.name, '') = ?`;
-    const row = this.#database.prepare(`${SELECT} where ${condition}`).get(ref, parent);
-    return row === undefined ? undefined : recordSchema.parse(row);
+    const isIt = (each: SnapshotRecord | undefined) =>
+      each?.layer !== undefined && each.labels[REF_LABEL] === ref && each.parent === parent;
+    const named = this.#snapshots.get(ref);
+    if (isIt(named) || !named) return named;
+    // The name was taken, on another parent.
+    return this.list().find(isIt);
   }
 
   /** Throws unless a snapshot may be made with this name on this parent. */
   checkNew(name: string, parent: string): void {
-    if (name === '') throw snapshotError('snapshots.invalid-argument', 'a snapshot needs a key');
-    if (this.find(name)) throw snapshotError('snapshots.already-exists', `there is a snapshot ${name}`);
+    this.#checkName(name);
     this.checkParent(parent);
+  }
+
+  #checkName(name: string): void {
+    if (name === '') throw snapshotError('snapshots.invalid-argument', 'a snapshot needs a name');
+    if (this.#snapshots.has(name)) throw snapshotError('snapshots.already-exists', `there is a snapshot ${name}`);
   }
 
   /** Throws unless it is a committed snapshot, or empty. */
@@ -168,113 +171,156 @@ export class SnapshotRecords {
   }
 
   create(snapshot: { number: number; name: string; parent: string; kind: 'view' | 'active'; labels: Labels }): void {
-    this.#transaction(() => {
-      this.checkNew(snapshot.name, snapshot.parent);
-      this.#insert({ ...snapshot, layer: undefined, sizeBytes: 0, inodes: 0 });
-    });
+    this.checkNew(snapshot.name, snapshot.parent);
+    const now = this.#now();
+    const record = { ...snapshot, layer: undefined, sizeBytes: 0, inodes: 0, createdAtMs: now, updatedAtMs: now };
+    this.#insert(record);
+    this.#remember(record);
   }
 
   /** A committed snapshot that shows a held layer. The ref is its name unless another parent has taken that. */
   createHeld(held: { ref: string; parent: string; labels: Labels; layer: HeldLayer; sizeBytes: number }): void {
     const { ref, parent, labels, layer, sizeBytes } = held;
     const number = this.nextNumber();
-    const name = this.find(ref) ? `${ref}#${number}` : ref;
-    this.#transaction(() => {
-      this.checkNew(name, parent);
-      this.#database
-        .prepare('insert into layers (number, blob, blob_digest) values (?, ?, ?) on conflict do nothing')
-        .run(layer.number, layer.blob, layer.blobDigest ?? null);
-      const marked = { ...labels, [REF_LABEL]: ref };
+    const name = this.#snapshots.has(ref) ? `${ref}#${number}` : ref;
+    this.checkNew(name, parent);
+    const now = this.#now();
+    const record: SnapshotRecord = {
+      number,
+      name,
+      parent,
+      kind: 'committed',
+      labels: { ...labels, [REF_LABEL]: ref },
+      createdAtMs: now,
+      updatedAtMs: now,
+      sizeBytes,
       // A blob is one file.
-      this.#insert({
-        number,
-        name,
-        parent,
-        kind: 'committed',
-        labels: marked,
-        layer: layer.number,
-        sizeBytes,
-        inodes: 1,
-      });
+      inodes: 1,
+      layer: layer.number,
+    };
+    this.#transaction(() => {
+      if (!this.#layers.has(layer.number)) {
+        this.#database
+          .prepare('insert into layers (number, blob, blob_digest) values (?, ?, ?)')
+          .run(layer.number, layer.blob, layer.blobDigest ?? null);
+      }
+      this.#insert(record);
     });
+    this.#layers.set(layer.number, layer);
+    this.#remember(record);
   }
 
-  #insert(snapshot: Omit<SnapshotRecord, 'createdAtMs' | 'updatedAtMs'>): void {
-    const { number, name, parent, kind, labels, layer, sizeBytes, inodes } = snapshot;
-    const now = this.#now();
+  #insert(snapshot: SnapshotRecord): void {
+    const { number, name, parent, kind, labels, createdAtMs, updatedAtMs, sizeBytes, inodes, layer } = snapshot;
+    const parentNumber = parent === '' ? null : this.get(parent).number;
     this.#database
       .prepare(
         `insert into snapshots (number, name, parent, kind, labels, created_at_ms, updated_at_ms, size_bytes, inodes, layer)
-         values (?, ?, (select number from snapshots where name = ?), ?, ?, ?, ?, ?, ?, ?)`,
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
-      .run(number, name, parent, kind, JSON.stringify(labels), now, now, sizeBytes, inodes, layer ?? null);
+      .run(
+        number,
+        name,
+        parentNumber,
+        kind,
+        JSON.stringify(labels),
+        createdAtMs,
+        updatedAtMs,
+        sizeBytes,
+        inodes,
+        layer ?? null,
+      );
   }
 
   /** An active snapshot becomes a committed one under a new name, with these labels instead of its own. */
   commit(key: string, name: string, options: { labels: Labels; sizeBytes: number; inodes: number }): void {
-    const { labels, sizeBytes, inodes } = options;
-    this.#transaction(() => {
-      if (name === '') throw snapshotError('snapshots.invalid-argument', 'a snapshot needs a name');
-      if (this.find(name)) throw snapshotError('snapshots.already-exists', `there is a snapshot ${name}`);
-      const active = this.get(key);
-      if (active.kind !== 'active') throw snapshotError('snapshots.failed-precondition', `${key} is not active`);
-      const now = this.#now();
-      this.#database
-        .prepare(
-          `update snapshots set name = ?, kind = 'committed', labels = ?, size_bytes = ?, inodes = ?,
-             created_at_ms = ?, updated_at_ms = ? where number = ?`,
-        )
-        .run(name, JSON.stringify(labels), sizeBytes, inodes, now, now, active.number);
-    });
+    this.#checkName(name);
+    const active = this.get(key);
+    if (active.kind !== 'active') throw snapshotError('snapshots.failed-precondition', `${key} is not active`);
+    const now = this.#now();
+    const committed: SnapshotRecord = {
+      ...active,
+      ...options,
+      name,
+      kind: 'committed',
+      createdAtMs: now,
+      updatedAtMs: now,
+    };
+    this.#database
+      .prepare(
+        `update snapshots set name = ?, kind = 'committed', labels = ?, size_bytes = ?, inodes = ?,
+           created_at_ms = ?, updated_at_ms = ? where number = ?`,
+      )
+      .run(name, JSON.stringify(options.labels), options.sizeBytes, options.inodes, now, now, active.number);
+    this.#forget(active);
+    this.#remember(committed);
   }
 
   remove(name: string): void {
-    this.#transaction(() => {
-      const { number } = this.get(name);
-      const child = this.#database.prepare('select name from snapshots where parent = ?').get(number);
-      if (child) throw snapshotError('snapshots.failed-precondition', `${name} is the parent of ${String(child.name)}`);
-      this.#database.prepare('delete from snapshots where number = ?').run(number);
-    });
+    const record = this.get(name);
+    const [child] = this.#children.get(name) ?? [];
+    if (child !== undefined) throw snapshotError('snapshots.failed-precondition', `${name} is the parent of ${child}`);
+    this.#database.prepare('delete from snapshots where number = ?').run(record.number);
+    this.#forget(record);
   }
 
   /** Sets labels: all of them, or those that paths as `labels.NAME` name; nothing else of a snapshot can change. */
   update(name: string, labels: Labels, paths: readonly string[]): SnapshotRecord {
-    return this.#transaction(() => {
-      const old = this.get(name);
-      const updated = paths.length === 0 ? labels : paths.reduce((so, path) => withPath(so, labels, path), old.labels);
-      // What finds a held layer again is ours to keep.
-      const ref = old.labels[REF_LABEL];
-      const kept = old.layer === undefined || ref === undefined ? updated : { ...updated, [REF_LABEL]: ref };
-      this.#database
-        .prepare('update snapshots set labels = ?, updated_at_ms = ? where number = ?')
-        .run(JSON.stringify(kept), this.#now(), old.number);
-      return this.get(name);
-    });
+    const old = this.get(name);
+    const updated = paths.length === 0 ? labels : paths.reduce((so, path) => withPath(so, labels, path), old.labels);
+    // What finds a held layer again is ours to keep.
+    const ref = old.labels[REF_LABEL];
+    const kept = old.layer === undefined || ref === undefined ? updated : { ...updated, [REF_LABEL]: ref };
+    const record: SnapshotRecord = { ...old, labels: kept, updatedAtMs: this.#now() };
+    this.#database
+      .prepare('update snapshots set labels = ?, updated_at_ms = ? where number = ?')
+      .run(JSON.stringify(kept), record.updatedAtMs, old.number);
+    this.#remember(record);
+    return record;
   }
 
   layers(): HeldLayer[] {
-    const rows = this.#database.prepare(`select ${LAYER_COLUMNS} from layers order by number`).all();
-    return rows.map((row) => layerSchema.parse(row));
+    return [...this.#layers.values()];
+  }
+
+  layer(number: number): HeldLayer {
+    const found = this.#layers.get(number);
+    if (found) return found;
+    throw new LarderError('snapshots.damaged', `a snapshot names the layer ${number}, which is not recorded`);
   }
 
   findLayer(blob: Digest): HeldLayer | undefined {
-    const row = this.#database.prepare(`select ${LAYER_COLUMNS} from layers where blob = ?`).get(blob);
-    return row === undefined ? undefined : layerSchema.parse(row);
+    return this.layers().find((layer) => layer.blob === blob);
   }
 
   /** Forgets the layers that no snapshot shows, and returns them. */
   forgetUnusedLayers(): HeldLayer[] {
-    const unused = 'delete from layers where number not in (select layer from snapshots where layer is not null)';
-    const rows = this.#database.prepare(`${unused} returning ${LAYER_COLUMNS}`).all();
-    return rows.map((row) => layerSchema.parse(row));
+    const used = new Set([...this.#snapshots.values()].map(({ layer }) => layer));
+    const unused = this.layers().filter((layer) => !used.has(layer.number));
+    this.#transaction(() => {
+      for (const { number } of unused) this.#database.prepare('delete from layers where number = ?').run(number);
+    });
+    for (const { number } of unused) this.#layers.delete(number);
+    return unused;
   }
 
-  #transaction<T>(task: () => T): T {
+  #remember(record: SnapshotRecord): void {
+    this.#snapshots.set(record.name, record);
+    const siblings = this.#children.get(record.parent) ?? new Set();
+    this.#children.set(record.parent, siblings.add(record.name));
+  }
+
+  #forget(record: SnapshotRecord): void {
+    this.#snapshots.delete(record.name);
+    this.#children.get(record.parent)?.delete(record.name);
+    this.#children.delete(record.name);
+  }
+
+  #transaction(task: () => void): void {
     this.#database.exec('begin immediate');
     try {
-      const result = task();
+      task();
       this.#database.exec('commit');
-      return result;
     } catch (error) {
       // SQLite rolls back by itself on some errors, a full disk among them.
       if (this.#database.isTransaction) this.#database.exec('rollback');

@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Digest } from '../../lib/digest.ts';
-import { describeError, LarderError } from '../../lib/errors.ts';
+import { describeError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { loadLibc } from '../index.ts';
 import { diskUsage } from './disk-usage.ts';
@@ -59,8 +58,8 @@ export async function openSnapshotter(options: SnapshotterOptions): Promise<Snap
   const turn = inTurn();
   const trashTurn = inTurn();
   const layersOf = (parents: readonly SnapshotRecord[]): HeldLayer[] => {
-    const numbers = new Set(parents.map((parent) => parent.layer));
-    return records.layers().filter((layer) => numbers.has(layer.number));
+    const numbers = new Set(parents.flatMap((parent) => parent.layer ?? []));
+    return [...numbers].map((number) => records.layer(number));
   };
 
   async function takeUp(): Promise<void> {
@@ -119,15 +118,10 @@ export async function openSnapshotter(options: SnapshotterOptions): Promise<Snap
     const own = join(folders.lowers, `${number}`);
     await mkdir(own);
     if (kind === 'active') await mkdir(join(folders.works, `${number}`), { mode: 0o700 });
-    const blobs = new Map(layersOf(parents).map((layer) => [layer.number, layer.blob]));
-    copyRootAttributes(libc, own, { folders, parents, layerFile: (layer) => fileOf(blobs.get(layer)) });
+    const layerFile = (layer: number) => held.fileOf(records.layer(layer).blob);
+    copyRootAttributes(libc, own, { folders, parents, layerFile });
     records.create({ number, name, parent, kind, labels });
     return mounts;
-  }
-
-  function fileOf(blob: Digest | undefined): string {
-    if (blob === undefined) throw new LarderError('snapshots.damaged', 'a snapshot names a layer that is not recorded');
-    return held.fileOf(blob);
   }
 
   async function ensureMounted(parents: readonly SnapshotRecord[]): Promise<void> {

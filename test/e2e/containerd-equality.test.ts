@@ -1,0 +1,128 @@
+/** What containerd mounts of held layers equals what umoci unpacks, for a view and for what a container writes to. */
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { z } from 'zod';
+import { digestOfHex, parseDigest } from '../../src/lib/digest.ts';
+import { chainIds } from '../../src/oci/index.ts';
+import {
+  type Containerd,
+  createContainerd,
+  createSnapshotter,
+  mountPrinted,
+  type Snapshotter,
+  unmountBelow,
+} from '../support/containerd.ts';
+import { type Cri, createCri } from '../support/cri.ts';
+import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
+import { createImageCacheClient, type ImageCacheClient } from '../support/image-cache-client.ts';
+import { type LarderServer, startLarder } from '../support/larder-server.ts';
+import { LEANING, ODDITIES, UMOCI_CORRECTIONS, writeOddities } from '../support/oddities-image.ts';
+import { pushImage } from '../support/push-image.ts';
+import { skipWithout } from '../support/requirements.ts';
+import { run } from '../support/run.ts';
+import { compareTrees, listTree, type Tree } from '../support/tree-compare.ts';
+import { umociUnpack } from '../support/umoci.ts';
+
+const BUILD_TIMEOUT_MS = 120_000;
+const MAX_ATTEMPTS = 5;
+const needs = {
+  root: true,
+  tools: ['docker-registry', 'containerd', 'ctr', 'umoci', 'getfattr', 'mount'],
+  filesystems: ['erofs', 'overlay'],
+};
+const configSchema = z.object({ rootfs: z.object({ diff_ids: z.array(z.string().transform(parseDigest)) }) });
+
+describe('roots that containerd mounts equal umoci’s', { skip: skipWithout(needs) }, () => {
+  let home: string;
+  let layout: string;
+  let registry: DockerRegistry;
+  let larder: LarderServer;
+  let caches: ImageCacheClient;
+  let snapshotter: Snapshotter;
+  let containerd: Containerd;
+  let cri: Cri;
+
+  before(async () => {
+    home = await mkdtemp(join(tmpdir(), 'larder-ctd-'));
+    layout = join(home, 'layout');
+    await writeOddities(layout);
+    registry = await startDockerRegistry({ dir: join(home, 'registry') });
+    larder = await startLarder({ parent: home });
+    caches = createImageCacheClient(larder.endpoint);
+    snapshotter = createSnapshotter({ home, dataDirectory: larder.dataDirectory });
+    await snapshotter.start();
+    containerd = await createContainerd({ home, snapshotterSocket: snapshotter.socket });
+    await containerd.start();
+    cri = createCri(containerd.address);
+  });
+  after(async () => {
+    cri?.close();
+    await containerd?.end();
+    await snapshotter?.end();
+    await larder?.[Symbol.asyncDispose]();
+    await registry?.[Symbol.asyncDispose]();
+    if (!home) return;
+    unmountBelow(home);
+    await rm(home, { recursive: true, force: true });
+  });
+
+  async function umociTree(tag: string): Promise<Tree> {
+    const rootfs = join(home, 'umoci');
+    await umociUnpack(layout, tag, rootfs);
+    const tree = await listTree(rootfs);
+    for (const [path, correction] of Object.entries(UMOCI_CORRECTIONS)) {
+      const entry = tree.get(path);
+      if (entry) Object.assign(entry, correction);
+    }
+    await rm(rootfs, { recursive: true });
+    return tree;
+  }
+
+  /** The chainID of all layers, by the id that the kubelet gets from a pull: the digest of the config. */
+  async function chainOf(imageId: string): Promise<string> {
+    const hex = imageId.slice('sha256:'.length);
+    const text = await readFile(join(layout, 'blobs/sha256', hex), 'utf8');
+    assert.equal(digestOfHex(hex), imageId);
+    return chainIds(configSchema.parse(JSON.parse(text)).rootfs.diff_ids).at(-1) ?? '';
+  }
+
+  const snapshots = (...args: string[]) =>
+    containerd.ctr('--namespace', 'k8s.io', 'snapshots', '--snapshotter', 'larder', ...args);
+
+  /** Makes a snapshot and returns its mount. ctr views without a lease, so a collection may take it until it has a label. */
+  async function prepared(kind: string, key: string, chain: string): Promise<string> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await snapshots(kind, key, chain);
+        await snapshots('label', key, 'containerd.io/gc.root=test');
+        return await snapshots('mounts', join(home, 'mounted'), key);
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  for (const { tag, reference: twin } of [...ODDITIES, ...LEANING]) {
+    test(tag, async () => {
+      const reference = await pushImage(layout, tag, registry);
+      await caches.createReady([reference], BUILD_TIMEOUT_MS);
+      const chain = await chainOf(await cri.pull(reference));
+      const expected = await umociTree(twin);
+      for (const kind of ['view', 'prepare']) {
+        const target = join(home, 'mounted');
+        await mkdir(target, { recursive: true });
+        const key = `${kind} of ${tag}`;
+        await mountPrinted(await prepared(kind, key, chain), target);
+        try {
+          assert.deepEqual(compareTrees(expected, await listTree(target)), [], kind);
+        } finally {
+          await run('umount', [target]);
+          await snapshots('rm', key);
+        }
+      }
+    });
+  }
+});

@@ -35,11 +35,13 @@ export function* writeErofs(
 
   const metadata = new SectionBuffer(options.startBlock * BLOCK_BYTES);
   const bodies = new SectionBuffer(bodyStart * BLOCK_BYTES);
+  // What is appended is copied: a new buffer for each of 100,000 inodes is memory that is collected long after.
+  const block = Buffer.alloc(BLOCK_BYTES);
   for (const inode of layout.placed) {
     metadata.skipTo(options.startBlock * BLOCK_BYTES + inode.nid * format.SLOT_BYTES);
-    metadata.append(encodeInode(inode, bodyStart));
+    metadata.append(encodeInode(block, inode, bodyStart));
     if (inode.xattrs.length > 0) metadata.append(encodeXattrs(inode.xattrs));
-    if (inode.kind === 'directory') appendDirectory(inode, metadata, bodies);
+    if (inode.kind === 'directory') appendDirectory(inode, { block, metadata, bodies });
     else if (inode.kind === 'symlink') appendSymlink(inode, metadata, bodies);
     else if (inode.kind === 'file' && typeof inode.data !== 'number') appendChunks(inode, inode.data, metadata);
     yield* metadata.takeFull();
@@ -78,9 +80,10 @@ function encodeSuperblock(options: {
   return block;
 }
 
-function encodeInode(inode: Inode, bodyStart: number): Buffer {
+/** The inode's bytes, at the start of a block that is used again. */
+function encodeInode(block: Buffer, inode: Inode, bodyStart: number): Buffer {
   const { layout, size, union } = describeBody(inode, bodyStart);
-  const bytes = Buffer.alloc(format.INODE_BYTES);
+  const bytes = block.subarray(0, format.INODE_BYTES).fill(0);
   bytes.writeUInt16LE(format.FORMAT_EXTENDED | (layout << 1), 0);
   bytes.writeUInt16LE(xattrCount(xattrAreaBytes(inode.xattrs)), 2);
   bytes.writeUInt16LE(format.TYPE_BITS[inode.kind] | inode.mode, 4);
@@ -128,12 +131,14 @@ function encodeDevice({ major, minor }: SpecialFile): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
-function appendDirectory(directory: Directory, metadata: SectionBuffer, bodies: SectionBuffer): void {
+function appendDirectory(
+  directory: Directory,
+  { block, metadata, bodies }: { block: Buffer; metadata: SectionBuffer; bodies: SectionBuffer },
+): void {
   const blocks = nameBlocks(directory);
   for (const [index, names] of blocks.entries()) {
     const isTail = index === blocks.length - 1;
-    const block = Buffer.alloc(BLOCK_BYTES);
-    encodeDirents(block, names, directory);
+    encodeDirents(block.fill(0), names, directory);
     if (isTail && directory.inlineTail) metadata.append(block.subarray(0, directory.size - index * BLOCK_BYTES));
     else bodies.append(block);
   }

@@ -25,6 +25,7 @@ type ServeOptions = {
   tlsKey?: string;
   limit?: string[];
   auditLog?: string;
+  registryMirror?: string[];
   region?: string;
   logLevel?: string;
   auth: boolean;
@@ -43,6 +44,11 @@ export function addServe(program: Command, io: Io): void {
     .option(
       '--audit-log <file>',
       'who changed what; off for none (default: LARDER_AUDIT_LOG, else audit.log in the data folder)',
+    )
+    .option(
+      '--registry-mirror <registry=url>',
+      'asked before the registry: docker.io=https://mirror.example.com; may be repeated (default: LARDER_REGISTRY_MIRRORS)',
+      collect,
     )
     .option(
       '--limit <name=value>',
@@ -81,6 +87,7 @@ async function serve(io: Io, options: ServeOptions): Promise<void> {
     ...(options.listen === undefined ? {} : { listen: options.listen }),
     ...(options.tlsCert === undefined ? {} : { tlsCert: options.tlsCert }),
     ...(options.tlsKey === undefined ? {} : { tlsKey: options.tlsKey }),
+    ...(options.registryMirror === undefined ? {} : { registryMirrors: options.registryMirror }),
     ...(options.auditLog === undefined ? {} : { auditLog: options.auditLog }),
     ...(options.limit === undefined ? {} : { limits: options.limit }),
     ...(options.region === undefined ? {} : { regionId: options.region }),

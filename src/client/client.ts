@@ -121,13 +121,13 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  function send(
+  async function send(
     request: Omit<UnsignedRequest, 'origin'>,
     limits: { signal: AbortSignal | undefined; headersTimeout?: number; bodyTimeout?: number },
   ): Promise<Answer> {
     const { url, headers } = signRequest({ ...request, origin }, { credentials: options, nowMs: systemClock.now() });
     const { signal = null, ...timeouts } = limits;
-    return sendRequest(url, {
+    const answer = await sendRequest(url, {
       method: request.method,
       headers,
       body: request.body || null,
@@ -135,6 +135,9 @@ export function createClient(options: ClientOptions): Client {
       ...timeouts,
       ...(dispatcher ? { dispatcher } : {}),
     });
+    // A body that is given up before anybody reads it fails too; with nobody listening that would end the process.
+    answer.body.on('error', () => undefined);
+    return answer;
   }
 
   /** Runs the exchange and tells its failures apart: the caller's abort, the time-out, no server, a broken connection. */

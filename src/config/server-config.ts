@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { DEFAULT_MAX_IMAGE_CACHES, MIN_SIZE_GIB } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
+import { type Proxies, readProxies } from './proxies.ts';
+import { parseRegistryMirrors } from './registry-mirrors.ts';
 
 /** Where the service listens when nobody says otherwise: loopback only, so that no key ever leaves the machine by accident. */
 export const DEFAULT_LISTEN = '127.0.0.1:4620';
@@ -40,6 +42,7 @@ const environmentSchema = z.object({
   LARDER_INSECURE_REGISTRIES: list,
   LARDER_ACR_INSTANCES: z.string().min(1).optional(),
   LARDER_LIMITS: list,
+  LARDER_REGISTRY_MIRRORS: list,
   LARDER_AUDIT_LOG: z.string().min(1).optional(),
   LARDER_TLS_CERT: z.string().min(1).optional(),
   LARDER_TLS_KEY: z.string().min(1).optional(),
@@ -74,6 +77,10 @@ export type ServerConfig = {
   maxBuildsAtOnce: number;
   plainHttpRegistries: string[];
   insecureRegistries: string[];
+  /** Registry → addresses of its mirrors. */
+  registryMirrors: ReadonlyMap<string, readonly string[]>;
+  /** For registries. */
+  proxies?: Proxies;
   /** File that says what AcrRegistryInfo stands for; see readAcrInstances. */
   acrInstancesPath?: string;
   /** How what is Ready is kept right; see CareSettings in builds/. */
@@ -95,6 +102,7 @@ export type ServerFlags = {
   tlsCert?: string;
   tlsKey?: string;
   limits?: readonly string[];
+  registryMirrors?: readonly string[];
   auditLog?: string;
   regionId?: string;
   logLevel?: string;
@@ -135,6 +143,7 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
       '--tls-cert and --tls-key (LARDER_TLS_CERT, LARDER_TLS_KEY) are set together or not at all',
     );
   }
+  const proxies = readProxies(env);
   const listen = parseListen(settings.LARDER_LISTEN);
   if (settings.LARDER_NO_AUTH && !isLoopback(listen.host)) {
     throw new LarderError(
@@ -161,6 +170,8 @@ export function loadServerConfig(env: Readonly<Record<string, string | undefined
     maxBuildsAtOnce: settings.LARDER_MAX_BUILDS_AT_ONCE,
     plainHttpRegistries: settings.LARDER_PLAIN_HTTP_REGISTRIES,
     insecureRegistries: settings.LARDER_INSECURE_REGISTRIES,
+    registryMirrors: parseRegistryMirrors(flags.registryMirrors ?? settings.LARDER_REGISTRY_MIRRORS),
+    ...(proxies ? { proxies } : {}),
     ...(settings.LARDER_ACR_INSTANCES === undefined ? {} : { acrInstancesPath: settings.LARDER_ACR_INSTANCES }),
     care: {
       gcGraceMs: settings.LARDER_GC_GRACE_SECONDS * 1000,

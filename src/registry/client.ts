@@ -2,6 +2,7 @@ import type { Descriptor, ImageReference, Platform } from '../oci/index.ts';
 import type { Connection } from './documents.ts';
 import { type DownloadOptions, downloadLayer } from './download.ts';
 import { type Endpoint, findEndpoint } from './endpoint.ts';
+import { createMirrors } from './mirrors.ts';
 import { createNetwork } from './network.ts';
 import { type ResolvedImage, resolveImage } from './resolve.ts';
 import { createSessions } from './sessions.ts';
@@ -27,6 +28,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
 
   const connection: Connection = {
     settings,
+    mirrors: createMirrors(settings),
     sessions: createSessions(transport, settings, closing.signal),
     async endpointOf(registry, signal) {
       const known = endpoints.get(registry);

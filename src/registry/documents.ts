@@ -3,8 +3,9 @@ import { type Digest, digestOfHex } from '../lib/digest.ts';
 import type { LarderError } from '../lib/errors.ts';
 import { withRetry } from '../lib/retry.ts';
 import { type ImageReference, limitExceeded } from '../oci/index.ts';
-import type { Endpoint } from './endpoint.ts';
+import { type Endpoint, repositoryAt } from './endpoint.ts';
 import { failureOf, judge, registryError } from './errors.ts';
+import type { Mirrors } from './mirrors.ts';
 import type { Sessions } from './sessions.ts';
 import type { RegistrySettings } from './settings.ts';
 import { readBody, readErrorText } from './transport.ts';
@@ -13,6 +14,7 @@ import { readBody, readErrorText } from './transport.ts';
 export type Connection = {
   readonly settings: RegistrySettings;
   readonly sessions: Sessions;
+  readonly mirrors: Mirrors;
   endpointOf(registry: string, signal: AbortSignal): Promise<Endpoint>;
 };
 
@@ -26,6 +28,8 @@ export type DocumentRequest = {
   /** What the document must be, where that is known. */
   readonly digest?: Digest | undefined;
   readonly size?: number;
+  /** Throws when the document is not what it should be: then a mirror is not the last to be asked. */
+  readonly check: (bytes: Uint8Array, mediaType: string | undefined) => unknown;
 };
 
 export type RegistryDocument = {
@@ -35,7 +39,10 @@ export type RegistryDocument = {
   readonly mediaType: string | undefined;
 };
 
-/** Reads a manifest or config as a whole, checked against its digest and size, with retries, each within `documentMs`. */
+/**
+ * Reads a manifest or config as a whole, checked against its digest and size, each attempt within `documentMs`: each mirror
+ * once, then the registry, with retries.
+ */
 export async function fetchDocument(
   connection: Connection,
   request: DocumentRequest,
@@ -45,18 +52,28 @@ export async function fetchDocument(
   const { limit, size, subject } = request;
   if (size !== undefined && size > limit.maxBytes)
     throw limitExceeded(limit.name, limit.maxBytes, `bytes of ${subject}`);
-  const attempt = async () => {
+  const attempt = async (mirror?: Endpoint) => {
     const deadline = AbortSignal.timeout(settings.timeouts.documentMs);
     try {
-      return await fetchOnce(connection, request, AbortSignal.any([signal, deadline]));
+      const either = AbortSignal.any([signal, deadline]);
+      const endpoint = mirror ?? (await connection.endpointOf(request.reference.registry, either));
+      return await fetchOnce(connection, { ...request, endpoint }, either);
     } catch (error) {
       signal.throwIfAborted();
       if (!deadline.aborted) throw error;
-      const message = `${request.reference.registry} is too slow: ${subject} took longer than ${settings.timeouts.documentMs} ms (limit documentMs)`;
+      const message = `${mirror?.registry ?? request.reference.registry} is too slow: ${subject} took longer than ${settings.timeouts.documentMs} ms (limit documentMs)`;
       throw registryError('registry.timeout', message, { cause: error });
     }
   };
-  return withRetry(attempt, {
+  for (const mirror of connection.mirrors.of(request.reference.registry)) {
+    try {
+      return await attempt(mirror);
+    } catch (error) {
+      signal.throwIfAborted();
+      connection.mirrors.failed(mirror, error);
+    }
+  }
+  return withRetry(() => attempt(), {
     policy: settings.retry,
     signal,
     judge(error) {
@@ -69,12 +86,17 @@ export async function fetchDocument(
 
 async function fetchOnce(
   connection: Connection,
-  request: DocumentRequest,
+  request: DocumentRequest & { readonly endpoint: Endpoint },
   signal: AbortSignal,
 ): Promise<RegistryDocument> {
-  const { reference, path, accept, subject, limit } = request;
-  const endpoint = await connection.endpointOf(reference.registry, signal);
-  const call = { endpoint, repository: reference.repository, path, headers: { accept }, signal };
+  const { reference, path, accept, subject, limit, endpoint } = request;
+  const call = {
+    endpoint,
+    repository: repositoryAt(endpoint, reference.repository),
+    path,
+    headers: { accept },
+    signal,
+  };
   const answer = await connection.sessions(call);
   const { status, headers, host, foreign } = answer;
   if (status !== 200) {
@@ -102,7 +124,9 @@ async function fetchOnce(
       },
     );
   }
-  return { bytes, digest, mediaType: headers['content-type']?.split(';')[0]?.trim().toLowerCase() };
+  const mediaType = headers['content-type']?.split(';')[0]?.trim().toLowerCase();
+  request.check(bytes, mediaType);
+  return { bytes, digest, mediaType };
 }
 
 export function sizeMismatch(message: string): LarderError {

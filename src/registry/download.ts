@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LarderError } from '../lib/errors.ts';
 import type { Descriptor, ImageReference } from '../oci/index.ts';
 import { type Connection, sizeMismatch } from './documents.ts';
+import { type Endpoint, repositoryAt } from './endpoint.ts';
 import { failureOf, judge, registryError, translateNetworkError } from './errors.ts';
 import type { DownloadPolicy } from './settings.ts';
 import { type Answer, readErrorText } from './transport.ts';
@@ -14,7 +15,7 @@ export type DownloadOptions = {
 
 /**
  * The bytes of a layer as the registry holds them, exactly `descriptor.size` of them, or an error. After a cut, a stall, a
- * slow drip or a busy server the download goes on from the byte it had reached. The digest is for the reader to check: it
+ * slow drip or a busy server the download goes on from the byte it had reached, after a mirror at the next one or the registry. The digest is for the reader to check: it
  * hashes the bytes while it inflates them.
  */
 export async function* downloadLayer(
@@ -25,12 +26,16 @@ export async function* downloadLayer(
   const { retry, download, log, timeouts, clock } = connection.settings;
   const { digest, size } = layer.descriptor;
   const deadlineMs = clock.now() + timeouts.layerMs;
+  const { registry } = layer.reference;
   let received = 0;
   let failures = 0;
   let receivedAtFailure = 0;
+  const tried = new Set<Endpoint>();
   for (;;) {
+    const [mirror] = untried(connection.mirrors.of(registry), tried);
     try {
-      const { answer, skip } = await openAt(connection, layer, { received, signal });
+      const endpoint = mirror ?? (await connection.endpointOf(registry, signal));
+      const { answer, skip } = await openAt(connection, layer, { endpoint, received, signal });
       for await (const chunk of readChunks(answer, { skip, connection, signal })) {
         received += chunk.byteLength;
         if (received > size) throw sizeMismatch(`${answer.host} sends more than the ${size} bytes the manifest says`);
@@ -42,6 +47,11 @@ export async function* downloadLayer(
       throw registryError('registry.interrupted', `${answer.host} ended the layer early`);
     } catch (error) {
       signal.throwIfAborted();
+      if (mirror) {
+        tried.add(mirror);
+        connection.mirrors.failed(mirror, error);
+        continue;
+      }
       const verdict = clock.now() > deadlineMs ? { retry: false as const } : judge(error);
       if (received === size && verdict.retry) return;
       if (received - receivedAtFailure >= download.progressBytes) failures = 0;
@@ -58,18 +68,21 @@ export async function* downloadLayer(
   }
 }
 
+function untried(mirrors: readonly Endpoint[], tried: ReadonlySet<Endpoint>): readonly Endpoint[] {
+  return mirrors.filter((mirror) => !tried.has(mirror));
+}
+
 /** Asks for the layer from byte `received` on; `skip` is how many bytes of the answer are there already. */
 async function openAt(
   connection: Connection,
   { reference, descriptor }: { reference: ImageReference; descriptor: Descriptor },
-  { received, signal }: { received: number; signal: AbortSignal },
+  { endpoint, received, signal }: { endpoint: Endpoint; received: number; signal: AbortSignal },
 ): Promise<{ answer: Answer; skip: number }> {
   const { digest, size } = descriptor;
-  const endpoint = await connection.endpointOf(reference.registry, signal);
   const headers: Record<string, string> = received > 0 ? { range: `bytes=${received}-` } : {};
   const answer = await connection.sessions({
     endpoint,
-    repository: reference.repository,
+    repository: repositoryAt(endpoint, reference.repository),
     path: `blobs/${digest}`,
     headers,
     signal,

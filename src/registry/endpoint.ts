@@ -11,6 +11,8 @@ export type Endpoint = {
   readonly origin: string;
   readonly hostname: string;
   readonly verifyTls: boolean;
+  /** Of a mirror: what goes before the name of every repository. */
+  readonly prefix?: string;
 };
 
 /** Docker Hub's API is not at the name that references use. */
@@ -45,4 +47,9 @@ export async function findEndpoint(
     if (error instanceof LarderError && error.code === 'registry.plain-http') return endpoint('http', true);
     throw error;
   }
+}
+
+/** The repository as the endpoint calls it. */
+export function repositoryAt({ prefix }: Endpoint, repository: string): string {
+  return prefix === undefined ? repository : `${prefix}/${repository}`;
 }

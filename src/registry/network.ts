@@ -1,7 +1,8 @@
 import { lookup as dnsLookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { callbackify } from 'node:util';
-import { Agent } from 'undici';
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { literalAddress, mayReach, type Scope, scopeOfAddress } from './addresses.ts';
 import { registryError } from './errors.ts';
 import type { RegistrySettings } from './settings.ts';
@@ -15,16 +16,23 @@ export type Route = {
 
 /** The connections of one client: an undici agent for each kind of route. */
 export type Network = {
-  agent(route: Route): Agent;
-  /** Throws `registry.address-refused` when the URL's host is an address that the route may not reach. */
-  checkHost(url: URL, route: Route): void;
+  agent(route: Route): Dispatcher;
+  /**
+   * Throws `registry.address-refused` when the URL's host is an address that the route may not reach. Names are checked as
+   * connections are made; those that a proxy connects to are looked up here, as far as this machine knows them.
+   */
+  checkHost(url: URL, route: Route): Promise<void>;
   /** The scope of a host that the user named, from the addresses it had when we connected to it. */
   scopeOf(hostname: string): Scope;
   close(): Promise<void>;
 };
 
+/** A name that a proxy will look up is checked only when this machine knows it within this time. */
+const PROXIED_LOOKUP_MS = 2_000;
+
 export function createNetwork(settings: RegistrySettings): Network {
-  const agents = new Map<string, Agent>();
+  const agents = new Map<string, Dispatcher>();
+  const lookedUp = new Map<string, Promise<readonly Scope[]>>();
   // The most public scope a name has ever had here: a name server that changes its answers gains nothing by it.
   const scopes = new Map<string, Scope>();
   const resolve = settings.lookup ?? ((hostname: string) => dnsLookup(hostname, { all: true, verbatim: true }));
@@ -54,14 +62,38 @@ export function createNetwork(settings: RegistrySettings): Network {
     };
   }
 
-  function createAgent(route: Route): Agent {
+  /** Once a name: behind a proxy this machine often knows no names, and takes long to say so. */
+  function lookUp(hostname: string): Promise<readonly Scope[]> {
+    const found = resolve(hostname).then((addresses) => addresses.map(({ address }) => scopeOfAddress(address)));
+    const inTime = Promise.race([found, sleep(PROXIED_LOOKUP_MS, [], { ref: false })]).catch(() => []);
+    lookedUp.set(hostname, inTime);
+    return inTime;
+  }
+
+  async function checkName(hostname: string, { sentFrom }: Route): Promise<void> {
+    const found = await (lookedUp.get(hostname) ?? lookUp(hostname));
+    if (sentFrom === undefined) remember(hostname, found);
+    else if (!found.every((scope) => mayReach(sentFrom, scope))) throw addressRefused(hostname);
+  }
+
+  function createAgent(route: Route): Dispatcher {
     const { connectMs, headersMs, idleMs } = settings.timeouts;
-    return new Agent({
+    const options = {
       connect: { timeout: connectMs, rejectUnauthorized: route.verifyTls, lookup: lookupFor(route) },
       headersTimeout: headersMs,
       bodyTimeout: idleMs,
       // Layers download in parallel: a connection each is faster than streams that share one HTTP/2 window.
       allowH2: false,
+    };
+    const { proxies } = settings;
+    if (!proxies) return new Agent(options);
+    return new EnvHttpProxyAgent({
+      ...options,
+      httpProxy: proxies.http,
+      httpsProxy: proxies.https,
+      noProxy: proxies.exceptions,
+      connectTimeout: connectMs,
+      requestTls: { rejectUnauthorized: route.verifyTls },
     });
   }
 
@@ -75,8 +107,10 @@ export function createNetwork(settings: RegistrySettings): Network {
       }
       return agent;
     },
-    checkHost(url, { sentFrom }) {
+    async checkHost(url, route) {
+      const { sentFrom } = route;
       const address = literalAddress(url.hostname);
+      if (address === undefined && settings.proxies) await checkName(url.hostname, route);
       if (sentFrom === undefined || address === undefined) return;
       if (!mayReach(sentFrom, scopeOfAddress(address))) throw addressRefused(url.hostname);
     },

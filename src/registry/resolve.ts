@@ -45,6 +45,7 @@ export async function resolveImage(
   const found = await findManifest(connection, reference, options);
   const { config, layers } = found.manifest;
   const { maxConfigBytes } = connection.settings.documents;
+  const readConfig = (bytes: Uint8Array) => parseConfig(bytes, { layerCount: layers.length, maxBytes: maxConfigBytes });
   const document = await fetchDocument(
     connection,
     {
@@ -55,10 +56,11 @@ export async function resolveImage(
       limit: { name: 'maxConfigBytes', maxBytes: maxConfigBytes },
       digest: config.digest,
       size: config.size,
+      check: readConfig,
     },
     signal,
   );
-  const parsed = parseConfig(document.bytes, { layerCount: layers.length, maxBytes: maxConfigBytes });
+  const parsed = readConfig(document.bytes);
   if (found.mustSuit && !suits(parsed.platform, platform)) throw platformUnavailable(platform, [parsed.platform]);
   return {
     manifestDigest: found.digest,
@@ -95,6 +97,7 @@ async function findManifest(
         limit: { name: 'maxManifestBytes', maxBytes: maxManifestBytes },
         digest,
         ...(entry ? { size: entry.size } : {}),
+        check: (bytes, mediaType) => parseManifest(bytes, mediaType, documents),
       },
       signal,
     );

@@ -51,6 +51,9 @@ export const MAX_ERROR_BYTES = 16 * 1024;
 /** Between the socket and the reader of a layer: one buffer of this size a download. */
 export const DOWNLOAD_BUFFER_BYTES = 1024 * 1024;
 
+/** Addresses of HTTP proxies for targets of either scheme, empty for none; and hosts as NO_PROXY lists them. */
+export type ProxySettings = { readonly http: string; readonly https: string; readonly exceptions: string };
+
 export type RegistryClientOptions = {
   /** Asked at most once a registry, until what it gave is refused. Default: anonymous. */
   readonly credentials?: CredentialLookup;
@@ -58,6 +61,10 @@ export type RegistryClientOptions = {
   readonly plainHttp?: readonly string[];
   /** `host[:port]` of registries whose TLS certificate is not verified. */
   readonly insecure?: readonly string[];
+  /** Registry → addresses of its mirrors, which are asked before it; `https://host/prefix`. */
+  readonly mirrors?: ReadonlyMap<string, readonly string[]>;
+  /** Through which everything but `exceptions` is reached; the environment is not looked at. */
+  readonly proxies?: ProxySettings | undefined;
   readonly userAgent?: string;
   readonly timeouts?: Partial<RegistryTimeouts>;
   readonly retry?: Partial<RetryPolicy>;
@@ -77,6 +84,8 @@ export type RegistrySettings = {
   readonly credentials: CredentialLookup;
   readonly plainHttp: ReadonlySet<string>;
   readonly insecure: ReadonlySet<string>;
+  readonly mirrors: ReadonlyMap<string, readonly string[]>;
+  readonly proxies: ProxySettings | undefined;
   readonly userAgent: string;
   readonly timeouts: RegistryTimeouts;
   readonly retry: RetryPolicy;
@@ -93,6 +102,8 @@ export function readSettings(options: RegistryClientOptions): RegistrySettings {
     credentials: options.credentials ?? (() => Promise.resolve(undefined)),
     plainHttp: hostSet(options.plainHttp, ':80'),
     insecure: hostSet(options.insecure, ':443'),
+    mirrors: options.mirrors ?? new Map(),
+    proxies: options.proxies,
     userAgent: options.userAgent ?? 'larder',
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
     retry: { ...DEFAULT_RETRY, ...options.retry },

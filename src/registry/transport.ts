@@ -34,8 +34,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 export function createTransport(network: Network, settings: RegistrySettings): Transport {
   async function exchange(url: URL, route: Route, call: Call, authorization: string | undefined) {
     try {
-      network.checkHost(url, route);
-      return await request(url, {
+      await network.checkHost(url, route);
+      const response = await request(url, {
         dispatcher: network.agent(route),
         method: call.form ? 'POST' : 'GET',
         headers: {
@@ -50,6 +50,9 @@ export function createTransport(network: Network, settings: RegistrySettings): T
         signal: call.signal,
         highWaterMark: DOWNLOAD_BUFFER_BYTES,
       });
+      // A body that is given up before anybody reads it fails too; with nobody listening that would end the process.
+      response.body.on('error', () => undefined);
+      return response;
     } catch (error) {
       call.signal.throwIfAborted();
       throw translateNetworkError(error, url.host);

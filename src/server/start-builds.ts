@@ -17,7 +17,7 @@ import {
   credentialsFromList,
 } from '../registry/index.ts';
 import type { Store } from '../store/index.ts';
-import { attachedBlobs } from './attached-blobs.ts';
+import { attachedBlobs, detachLayer } from './attached-blobs.ts';
 import { type Limits, layerLimits, registryLimits } from './limit-table.ts';
 import type { Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
@@ -41,6 +41,7 @@ export async function startBuilds(
     store: metrics.watchBuilds(parts.store),
     keeper: openBlobKeeper({ directory: config.dataDirectory }),
     attachedBlobs: () => attachedBlobs(config.dataDirectory),
+    detachLayer: (hex: string) => detachLayer(config.dataDirectory, hex, log),
     connect: (build: BuildOptions) => metrics.watchDownloads(connect(build, { config, log, limits })),
     platform: hostPlatform(process.arch, process.platform),
     decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
@@ -73,6 +74,8 @@ function connect(build: BuildOptions, parts: { config: ServerConfig; log: Logger
     credentials: createCredentialLookup(sources),
     plainHttp: [...config.plainHttpRegistries, ...build.plainHttpRegistries],
     insecure: [...config.insecureRegistries, ...build.insecureRegistries],
+    mirrors: config.registryMirrors,
+    proxies: config.proxies,
     ...registryLimits(limits),
     userAgent: `larder/${VERSION}`,
     log,

@@ -32,11 +32,10 @@ export type BackupSummary = { bytes: number; snapshots: number; blobs: number; b
 /**
  * Writes a backup of a data folder, also while a server uses it: a copy of the database as it was at one instant, with the
  * snapshot manifests in it, the list of blobs, on wish the blobs and the key of the server; in one tar archive, the last member
- * of which has the sha256 sums of the others. Image caches that are deleted while it runs may be missing in it, or be there
- * without their manifest. Throws `backup.exists`, `backup.cannot-write`, `backup.blob-damaged`.
+ * of which has the sha256 sums of the others. Image caches that are deleted while it runs may be missing in it. Throws `backup.exists`, `backup.cannot-write`, `backup.blob-damaged`.
  */
 export async function writeBackup(options: BackupOptions): Promise<BackupSummary> {
-  const { file, databasePath, dataDirectory } = options;
+  const { file, databasePath } = options;
   if ((await stat(file).catch(() => undefined)) !== undefined) {
     throw new LarderError('backup.exists', `${file} is there already; choose another name`);
   }
@@ -51,7 +50,7 @@ export async function writeBackup(options: BackupOptions): Promise<BackupSummary
     let blobs: BlobList;
     let snapshots: number;
     try {
-      snapshots = await addManifests(store, dataDirectory, options.signal);
+      snapshots = await addManifests(store, options);
       blobs = await blobList(store);
     } finally {
       await store.close();
@@ -66,21 +65,34 @@ export async function writeBackup(options: BackupOptions): Promise<BackupSummary
   }
 }
 
-/** Copies manifests that the server has not copied into the database yet. Gives how many snapshots there are. */
-async function addManifests(store: StoreInspector, directory: string, signal: AbortSignal): Promise<number> {
-  const blobs = await openDiskBlobs({ directory });
-  let count = 0;
-  for (let after: string | undefined; ; ) {
-    const rows = await store.health.snapshots({ after, limit: BATCH });
-    count += rows.length;
-    for (const { snapshotId } of rows.filter((row) => row.copyDigest === undefined)) {
-      signal.throwIfAborted();
-      const text = await blobs.getSnapshot(snapshotId);
-      const digest = text === undefined ? undefined : digestOfHex(hash('sha256', text, 'hex'));
-      if (text !== undefined && digest !== undefined) await store.health.keepCopy(snapshotId, { text, digest });
+/**
+ * Copies manifests that the server has not copied into the database yet, and drops the image caches that were deleted before
+ * that was done. Gives how many snapshots there are.
+ */
+async function addManifests(store: StoreInspector, options: BackupOptions): Promise<number> {
+  const blobs = await openDiskBlobs({ directory: options.dataDirectory });
+  const live = await inspectSqliteStore(options.databasePath, 'read');
+  try {
+    let count = 0;
+    for (let after: string | undefined; ; ) {
+      const rows = await store.health.snapshots({ after, limit: BATCH });
+      for (const { snapshotId, imageCacheId, copyDigest } of rows) {
+        options.signal.throwIfAborted();
+        count++;
+        if (copyDigest !== undefined) continue;
+        const text = await blobs.getSnapshot(snapshotId);
+        if (text !== undefined) {
+          await store.health.keepCopy(snapshotId, { text, digest: digestOfHex(hash('sha256', text, 'hex')) });
+        } else if ((await live.health.snapshot(snapshotId)) === undefined) {
+          await store.removeCache(imageCacheId);
+          count--;
+        }
+      }
+      if (rows.length < BATCH) return count;
+      after = rows.at(-1)?.snapshotId;
     }
-    if (rows.length < BATCH) return count;
-    after = rows.at(-1)?.snapshotId;
+  } finally {
+    await live.close();
   }
 }
 

@@ -1,9 +1,9 @@
-import type { Digest } from '../lib/digest.ts';
+import { type Digest, hexOf } from '../lib/digest.ts';
 import type { LossReason } from '../store/ports.ts';
 import type { CareServices } from './services.ts';
 import { tellCaches } from './tell-caches.ts';
 
-export type LossServices = Pick<CareServices, 'store' | 'blobs' | 'keeper' | 'clock' | 'log'>;
+export type LossServices = Pick<CareServices, 'store' | 'blobs' | 'keeper' | 'detachLayer' | 'clock' | 'log'>;
 
 const WHAT: Readonly<Record<LossReason, string>> = {
   missing: 'is missing on the disk of the server',
@@ -27,6 +27,7 @@ export async function loseBlob(
   if (reason === 'missing') {
     if ((await blobs.size(diffId)) !== undefined) return false;
   } else if (!(await keeper.quarantine(diffId, { fileId, nowMs: clock.now() }))) return false;
+  await services.detachLayer?.(hexOf(diffId));
   if (!(await store.health.lose(diffId, { reason, nowMs: clock.now() }))) return false;
   const users = await store.health.users(diffId);
   log.warn({ diffId, reason, imageCaches: users.length }, 'layer lost: put aside, to be rebuilt from its registry');

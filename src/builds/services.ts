@@ -27,7 +27,14 @@ export type BuildServices = {
 };
 
 /** What keeping content right works with, beside. */
-export type CareServices = BuildServices & { readonly keeper: BlobKeeper };
+export type CareServices = BuildServices & {
+  readonly keeper: BlobKeeper;
+  /**
+   * Takes away the mount of a layer that attachments of this machine share, so that no later one gets to see what was put
+   * aside; those there are keep it until they end.
+   */
+  readonly detachLayer?: ((hex: string) => Promise<void>) | undefined;
+};
 
 /** A build or layer whose worker died is taken over after this long. */
 export const LEASE_MS = 30_000;

@@ -15,6 +15,9 @@ const IDLE_POLL_MS = 1_000;
 /** How often expired caches and unused layers are looked for; a deletion wakes it at once. */
 const TIDY_INTERVAL_MS = 60_000;
 
+/** A layer that a build had found was put aside, because its bytes were no longer right: the next attempt converts it. */
+const LOST_MEANWHILE = new Set(['store.layer-missing', 'blobs.not-found']);
+
 export type Worker = {
   /** A build was queued or a cache deleted: look now. */
   wake(): void;
@@ -92,6 +95,10 @@ export function startWorker(services: BuildServices, options: { name: string; ma
     if (stopping.signal.aborted) {
       await services.store.builds.release(build.id, owner);
       services.log.info(log, 'build interrupted; it goes on after the next start');
+      return;
+    }
+    if (LOST_MEANWHILE.has(errorCode(error) ?? '') && build.attempt < MAX_BUILD_ATTEMPTS) {
+      services.log.warn(log, 'a layer was lost while it was built; it goes on when its lease lapses');
       return;
     }
     services.log.warn(log, 'build failed');

@@ -7,7 +7,7 @@ import { systemClock } from '../lib/clock.ts';
 import { errorCode } from '../lib/errors.ts';
 import { silentLogger } from '../lib/logger.ts';
 import { openSqliteStore, type Store } from '../store/index.ts';
-import { attachedBlobs } from './attached-blobs.ts';
+import { attachedBlobs, detachLayer } from './attached-blobs.ts';
 import { type DataFolder, loadSealKey, lockDataFolder } from './data-folder.ts';
 import { openDataFolder } from './open-admin.ts';
 import { createSealers } from './sealers.ts';
@@ -17,6 +17,7 @@ export type Upkeep = Pick<CareServices, 'keeper' | 'clock' | 'log'> & {
   readonly store: Store;
   readonly blobs: DiskBlobs;
   readonly attachedBlobs: () => Promise<ReadonlySet<string>>;
+  readonly detachLayer: (hex: string) => Promise<void>;
   /** For the leases that it takes: everything that it does is safe beside a server. */
   readonly owner: string;
   /** Whether a server uses the folder now. */
@@ -37,6 +38,7 @@ export async function openUpkeep(dataDirectory: string): Promise<Upkeep> {
       blobs,
       keeper: openBlobKeeper({ directory: dataDirectory }),
       attachedBlobs: () => attachedBlobs(dataDirectory),
+      detachLayer: (hex) => detachLayer(dataDirectory, hex, silentLogger),
       clock: systemClock,
       log: silentLogger,
       owner: `${COMMAND_OWNER}${hostname()}/${process.pid}`,

@@ -23,6 +23,8 @@ export type StoreInspector = {
   foreignKeys(): string[];
   /** Every secret that is sealed with the key of the server. */
   sealed(): Promise<SealedText[]>;
+  /** Removes an image cache as its deletion would. */
+  removeCache(imageCacheId: string): Promise<void>;
   /** Reads the health of blobs; writes only where the database was opened for it. */
   health: HealthStore;
   close(): Promise<void>;
@@ -36,6 +38,7 @@ export type StoreInspector = {
 export async function inspectSqliteStore(path: string, mode: 'read' | 'write' | 'migrate'): Promise<StoreInspector> {
   const database = translated(() => new DatabaseSync(path, { readOnly: mode === 'read' }));
   const db = new Kysely<Schema>({ dialect: createSqliteDialect(database) });
+  const writer = createCacheWriter(PLAIN_VIEW);
   try {
     translated(() => database.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma foreign_keys = on`));
     if (mode === 'migrate') await migrate(db);
@@ -73,7 +76,18 @@ export async function inspectSqliteStore(path: string, mode: 'read' | 'write' | 
       ];
     },
 
-    health: createHealthStore(db, createCacheWriter(PLAIN_VIEW)),
+    async removeCache(id) {
+      await db.transaction().execute(async (trx) => {
+        const row = await trx
+          .selectFrom('image_caches')
+          .select(['account_id', 'region_id'])
+          .where('id', '=', id)
+          .executeTakeFirst();
+        if (row) await writer.remove(trx, { id, accountId: row.account_id, regionId: row.region_id });
+      });
+    },
+
+    health: createHealthStore(db, writer),
     close: () => db.destroy(),
   };
 }

@@ -4,7 +4,7 @@ import { run, toolEnvironment } from './run.ts';
 
 /** Debian's crun does not start on hosts with both cgroup versions; hosts may allow less than Podman's default limits. */
 const RUN_OPTIONS = ['--pull=never', '--runtime=runc', '--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024'];
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 180_000;
 
 export type Podman = {
   /** Storage of its own. */

@@ -70,8 +70,8 @@ async function removeRest(folders: StoreFolders, next: StoreContent): Promise<vo
   const images = new Set(next.images.map((image) => image.id));
   const layers = new Set(next.layers.map((layer) => layer.id));
   const links = new Set(next.layers.map((layer) => shortLink(layer.id)));
-  const files = new Set(['images.json', 'images.lock']);
-  removeOthers(folders.images, (name) => images.has(name) || files.has(name));
+  removeOthers(folders.images, (name) => images.has(name) || ['images.json', 'images.lock'].includes(name));
+  removeOthers(folders.layers, (name) => ['layers.json', 'layers.lock'].includes(name));
   removeOthers(folders.overlay, (name) => {
     // What Podman has mounted there since.
     const inUse = mounts.some((entry) => entry.mountPoint.startsWith(`${folders.overlay}/${name}/`));

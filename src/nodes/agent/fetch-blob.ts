@@ -36,6 +36,8 @@ export type FetchBlobOptions = {
   /** Bytes there so far; it falls when some turn out to be wrong. */
   readonly onBytes: (have: number) => void;
   readonly signal: AbortSignal;
+  /** The first wait after a broken connection. */
+  readonly baseDelayMs?: number;
 };
 
 /** How a blob came. */
@@ -115,7 +117,7 @@ async function download(part: PartFile, blob: WantedBlob, options: FetchBlobOpti
 
 /** Reads until all bytes are there, over as many connections as it takes while some get further. */
 async function readAll(part: PartFile, blob: WantedBlob, options: FetchBlobOptions): Promise<void> {
-  const { signal } = options;
+  const { signal, baseDelayMs = BASE_DELAY_MS } = options;
   for (let fruitless = 0; part.size < blob.bytes; ) {
     const before = part.size;
     try {
@@ -126,7 +128,7 @@ async function readAll(part: PartFile, blob: WantedBlob, options: FetchBlobOptio
       await part.rewind(Math.floor(part.size / PIECE_BYTES) * PIECE_BYTES);
       fruitless = part.size > before ? 1 : fruitless + 1;
       if (!isPassing(error) || fruitless >= MAX_FRUITLESS_ATTEMPTS) throw error;
-      await sleep(Math.min(BASE_DELAY_MS * 2 ** (fruitless - 1), MAX_DELAY_MS), undefined, { signal });
+      await sleep(Math.min(baseDelayMs * 2 ** (fruitless - 1), MAX_DELAY_MS), undefined, { signal });
     }
   }
 }

@@ -17,12 +17,26 @@ export type SlowProxy = {
 const SLICE_BYTES = 16 << 10;
 
 /** A TCP proxy in front of a server on this machine that lets its answers through slowly. */
-export async function startSlowProxy(target: string, bytesPerSecond: number): Promise<SlowProxy> {
+export async function startSlowProxy(
+  target: string,
+  bytesPerSecond: number,
+  /** `shared`: the rate is that of all connections together. */
+  { shared = false }: { shared?: boolean } = {},
+): Promise<SlowProxy> {
   const port = Number(target.slice(target.lastIndexOf(':') + 1));
   const sockets = new Set<Socket>();
   const stopped = new AbortController();
   let rate = bytesPerSecond;
   let total = 0;
+  let freeAtMs = 0;
+
+  /** When the line has sent so many bytes more; slices of several connections take turns. */
+  function untilSent(bytes: number): number {
+    const ms = (bytes / rate) * 1000;
+    if (!shared) return ms;
+    freeAtMs = Math.max(freeAtMs, performance.now()) + ms;
+    return freeAtMs - performance.now();
+  }
 
   function throttle(): Transform {
     return new Transform({
@@ -30,7 +44,7 @@ export async function startSlowProxy(target: string, bytesPerSecond: number): Pr
         try {
           for (let at = 0; at < chunk.length; at += SLICE_BYTES) {
             const slice = chunk.subarray(at, at + SLICE_BYTES);
-            if (rate !== Infinity) await sleep((slice.length / rate) * 1000, undefined, { signal: stopped.signal });
+            if (rate !== Infinity) await sleep(untilSent(slice.length), undefined, { signal: stopped.signal });
             total += slice.length;
             this.push(slice);
           }

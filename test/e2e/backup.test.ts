@@ -44,12 +44,11 @@ describe('backup and restore', { skip: skipWithout({ tools: ['docker-registry', 
   const json = async (...args: string[]) => JSON.parse(await cli(...args, '--output', 'json'));
   const key = () => join(larder.dataDirectory, 'seal.key');
 
-  /** Every layer that a snapshot manifest of the folder names has the digest that the manifest says. */
-  async function checkFolder(folder: string): Promise<number> {
+  /** Every layer that these snapshot manifests of the folder name has the digest that the manifest says. */
+  async function checkFolder(folder: string, snapshotIds: readonly string[]): Promise<number> {
     let layers = 0;
-    for (const name of await readdir(join(folder, 'snapshots'))) {
-      if (name.startsWith('.')) continue;
-      const snapshot = JSON.parse(await readFile(join(folder, 'snapshots', name), 'utf8'));
+    for (const id of snapshotIds) {
+      const snapshot = JSON.parse(await readFile(join(folder, 'snapshots', `${id}.json`), 'utf8'));
       for (const { blob, blobDigest } of snapshot.images.flatMap((image: { layers: object[] }) => image.layers)) {
         const hex = blob.slice('sha256:'.length);
         assert.equal(await digestOfFile(join(folder, 'layers/sha256', hex.slice(0, 2), `${hex}.erofs`)), blobDigest);
@@ -99,7 +98,10 @@ describe('backup and restore', { skip: skipWithout({ tools: ['docker-registry', 
     for (const endMs = Date.now() + TIMEOUT_MS; problems.length > 0 && Date.now() < endMs; problems = await check())
       await sleep(300);
     assert.deepEqual(problems, [], other.log().slice(-3000));
-    assert.ok((await checkFolder(other.dataDirectory)) >= 3);
+    const { ImageCaches } = JSON.parse(await other.cli('list', '--output', 'json'));
+    const ready: { SnapshotId: string }[] = ImageCaches.filter(({ Status }: { Status: string }) => Status === 'Ready');
+    const ids = ready.map(({ SnapshotId }) => SnapshotId);
+    assert.ok((await checkFolder(other.dataDirectory, ids)) >= 3 * ready.length);
     const cache = await createImageCacheClient(other.endpoint).describe(kept);
     assert.equal(cache?.status, 'Ready');
     assert.ok(cache?.events?.some(({ reason }) => reason === 'Repaired'));
@@ -118,7 +120,13 @@ describe('backup and restore', { skip: skipWithout({ tools: ['docker-registry', 
     const restored = await json('restore', file, '--data', folder);
     assert.deepEqual([restored.LayersToRebuild, restored.HasKey], [0, true]);
     assert.deepEqual((await json('check', '--deep', '--data', folder)).Problems, []);
-    assert.ok((await checkFolder(folder)) >= 3);
+    const manifests = await readdir(join(folder, 'snapshots'));
+    assert.ok(
+      (await checkFolder(
+        folder,
+        manifests.map((name) => name.replace('.json', '')),
+      )) >= 3,
+    );
     assert.equal((await stat(join(folder, 'seal.key'))).mode & 0o777, 0o600);
     await assert.rejects(cli('restore', file, '--data', folder), /not empty/);
   });

@@ -11,6 +11,8 @@ import { addOutputOption, collect, positiveInteger, usageError } from './usage.t
 
 /** Longer than a container takes to start once Podman has looked its image up, or a pod whose image CRI-O has checked. */
 const DEFAULT_GRACE_S = 600;
+/** As much of an image's id as Podman shows. */
+const SHORT_ID = 12;
 const ID = /^(imc|s)-[0-9a-z]{20}$/;
 
 export function addNodePodman(group: Command, io: Io): void {
@@ -129,30 +131,34 @@ async function cacheIds(io: Io, picks: readonly string[]): Promise<string[]> {
 
 /** What people see: each change, each new problem; programs get a line of JSON for the same. */
 function createReport(io: Io, output: OutputFormat, store: string) {
-  let before: readonly string[] = [];
+  let before: Nodes.SyncResult['images'] = new Map();
   let told = '';
   return {
-    result({ names, layers, retired, problems }: Nodes.SyncResult): void {
-      const now = JSON.stringify([names, layers, retired, problems]);
+    result({ images, layers, retired, problems }: Nodes.SyncResult): void {
+      const now = JSON.stringify([[...images], layers, retired, problems]);
       if (now === told) return;
       told = now;
       if (output === 'json') {
         printJson(io, {
           Store: store,
-          Images: names,
+          Images: [...images].map(([name, id]) => ({ Name: name, ImageId: id })),
           Layers: layers,
           Retired: retired,
           Problems: problems.map(({ code, message }) => ({ Code: code, Message: message })),
         });
         return;
       }
-      const counts = `${names.length} images, ${layers} layers${retired > 0 ? `, ${retired} images retired` : ''}`;
+      const counts = `${images.size} images, ${layers} layers${retired > 0 ? `, ${retired} images retired` : ''}`;
       printLine(io, `${formatTime(Date.now())} ${store}: ${counts}`);
-      for (const name of names) if (!before.includes(name)) printLine(io, `  + ${plain(name)}`);
-      for (const name of before) if (!names.includes(name)) printLine(io, `  - ${plain(name)}`);
+      for (const [name, id] of images) {
+        const earlier = before.get(name);
+        if (earlier !== id)
+          printLine(io, `  ${earlier === undefined ? '+' : '~'} ${plain(name)} ${id.slice(0, SHORT_ID)}`);
+      }
+      for (const name of before.keys()) if (!images.has(name)) printLine(io, `  - ${plain(name)}`);
       for (const problem of problems)
         printLine(io, `  ${colour(io, io.stdout, 'red', '!')} ${plain(problem.message)} (${problem.code})`);
-      before = names;
+      before = images;
     },
     error(error: unknown): void {
       const line = `${errorCode(error) ?? 'error'}: ${describeError(error)}; trying again`;

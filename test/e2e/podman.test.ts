@@ -31,7 +31,12 @@ const needs = {
   filesystems: ['erofs', 'overlay'],
 };
 
-type Answer = { Images: string[]; Layers: number; Retired: number; Problems: { Code: string; Message: string }[] };
+type Answer = {
+  Images: { Name: string; ImageId: string }[];
+  Layers: number;
+  Retired: number;
+  Problems: { Code: string; Message: string }[];
+};
 
 describe('larder node podman', { skip: skipWithout(needs) }, () => {
   let work: string;
@@ -301,7 +306,10 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
 
   test('only the caches that were asked for; names are taken by the newest', async () => {
     const answer = await larderPodman('--once', '--cache', twoId, '--grace', '1');
-    assert.deepEqual(answer.Images, [two]);
+    assert.deepEqual(
+      answer.Images.map((image) => image.Name),
+      [two],
+    );
   });
 
   test('removal takes everything away', async () => {

@@ -30,8 +30,8 @@ export type SyncOptions = {
 export type SyncResult = {
   /** Whether Podman sees anything new. */
   changed: boolean;
-  /** In full, sorted. */
-  names: string[];
+  /** The image's id by its name in full, in the order of the names. */
+  images: ReadonlyMap<string, string>;
   layers: number;
   /** Images without a name, which containers still use or whose time of grace runs. */
   retired: number;
@@ -80,11 +80,19 @@ export async function syncPodman(folders: StoreFolders, options: SyncOptions): P
   replaceFile(folders.retired, JSON.stringify(next.retiredAtMs));
   return {
     changed,
-    names: images.flatMap((image) => image.names).toSorted(),
+    images: nameTable(images),
     layers: next.layers.length,
     retired: next.images.length - images.length,
     problems,
   };
+}
+
+function nameTable(images: readonly StoreImage[]): Map<string, string> {
+  const ids = new Map<string, string>();
+  for (const image of images) for (const name of image.names) ids.set(name, image.id);
+  const table = new Map<string, string>();
+  for (const name of [...ids.keys()].toSorted()) table.set(name, ids.get(name) ?? '');
+  return table;
 }
 
 const retiredSchema = z.record(z.string(), z.number());

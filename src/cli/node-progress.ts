@@ -2,6 +2,7 @@ import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatBytes } from '../lib/format.ts';
 import type { BlobProgress } from '../nodes/agent/index.ts';
 import type { Io } from './io.ts';
+import { plain } from './output.ts';
 
 const REFRESH_MS = 200;
 const NAME_CHARS = 12;
@@ -52,8 +53,8 @@ export function createFetchView(io: Io): FetchView {
   return {
     logStream: {
       write(line) {
-        if (known.size > 0) bars.log(line);
-        else io.stderr.write(line);
+        if (known.size > 0) bars.log(forPeople(line));
+        else io.stderr.write(forPeople(line));
       },
     },
     follow(read) {
@@ -64,4 +65,20 @@ export function createFetchView(io: Io): FetchView {
       };
     },
   };
+}
+
+/** pino's number for warnings. */
+const WARN = 40;
+/** Of every line, and of no interest on a terminal. */
+const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'msg']);
+
+/** A line of the log as a person reads it: `fetching  cache=imc-… blobs=7`. */
+function forPeople(line: string): string {
+  const entries = Object.entries<unknown>(JSON.parse(line));
+  const values = new Map(entries);
+  const mark = Number(values.get('level')) >= WARN ? '! ' : '';
+  const facts = entries
+    .filter(([name]) => !LEFT_OUT.has(name))
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  return `${plain(`${mark}${String(values.get('msg'))}  ${facts.join(' ')}`).trimEnd()}\n`;
 }

@@ -30,7 +30,10 @@ function printStatus(io: Io, status: AgentStatus): void {
   printLine(io, `Server  ${plain(status.Endpoint)}: ${server}, ${contact}`);
   if (status.ServerError !== undefined)
     printLine(io, `        ${colour(io, io.stdout, 'red', plain(status.ServerError))}`);
-  printLine(io, `Data    ${status.DataDirectory}: ${status.BlobCount} blobs, ${formatBytes(status.BlobBytes)}`);
+  printLine(
+    io,
+    `Data    ${status.DataDirectory}: ${status.BlobCount} ${status.BlobCount === 1 ? 'blob' : 'blobs'}, ${formatBytes(status.BlobBytes)}`,
+  );
   for (const name of status.Missing)
     printLine(io, colour(io, io.stdout, 'yellow', plain(`No image cache matches ${name}`)));
   if (status.Caches.length === 0) {

@@ -246,15 +246,22 @@ test('--once fetches and ends; a selection that is not whole is a failure', asyn
 });
 
 test('goes on after kill -9 in mid-download, from where it was', async (t) => {
-  const cache = await createCache({ a: randomBytes(24 * MIB) });
+  const cache = await createCache({ a: randomBytes(24 * MIB) }, { b: randomBytes(MIB) });
   const [blob] = cache.blobs;
   assert.ok(blob);
   await using proxy = await startSlowProxy(larder.endpoint, 12 * MIB);
   const data = folder();
   const first = await startAgent(t, ['--cache', cache.id], { data, endpoint: proxy.host });
   await until('half there', () => sizeOf(partFile(data, blob.key)) >= 10 * MIB);
-  const { Downloads } = await first.status();
+  const { Downloads, Caches } = await first.status();
   assert.equal(Downloads[0]?.Blob, blob.key);
+  const [fetching] = Caches;
+  assert.equal(fetching?.State, 'fetching');
+  // The small blob is there, and counts.
+  assert.ok(
+    fetching && fetching.LocalBytes > 11 * MIB && fetching.LocalBytes < fetching.Bytes,
+    JSON.stringify(fetching),
+  );
   await first.end('SIGKILL');
   const wasThere = sizeOf(partFile(data, blob.key));
   const sentBefore = proxy.bytes();

@@ -40,7 +40,7 @@ export function describeCaches(parts: {
       LocalBytes: bytes,
     };
   });
-  const coming = [...fetches.all.values()].map(({ cache, snapshotId, wanted = [], error, isRunning }) => ({
+  const coming = [...fetches.all.values()].map(({ cache, snapshotId, wanted = [], doneBytes, error, isRunning }) => ({
     ImageCacheId: cache.id,
     ImageCacheName: cache.name,
     SnapshotId: snapshotId,
@@ -48,7 +48,7 @@ export function describeCaches(parts: {
     State: isRunning ? ('fetching' as const) : ('failed' as const),
     Blobs: wanted.length,
     Bytes: wanted.reduce((sum, blob) => sum + blob.bytes, 0),
-    LocalBytes: wanted.reduce((sum, blob) => sum + have(blob.key), 0),
+    LocalBytes: wanted.reduce((sum, blob) => sum + have(blob.key), doneBytes),
     ...(error === undefined ? {} : { Error: error }),
   }));
   const waiting = state.chosen

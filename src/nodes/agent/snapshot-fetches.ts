@@ -19,6 +19,8 @@ export type SnapshotFetch = {
   readonly snapshotId: string;
   /** Undefined until the manifest is there. */
   readonly wanted: readonly WantedBlob[] | undefined;
+  /** Of the blobs that are whole. */
+  readonly doneBytes: number;
   readonly error: string | undefined;
   readonly isRunning: boolean;
 };
@@ -63,7 +65,7 @@ export function createSnapshotFetches(context: {
       const snapshot = await manifestOf(snapshotId, signal);
       fetch.wanted = wantedBlobs(snapshot);
       log.info({ ...facts, blobs: fetch.wanted.length, bytes: totalBytes(fetch.wanted) }, 'fetching');
-      await fetchAll(fetch.wanted, snapshotId, signal);
+      await fetchAll(fetch, fetch.wanted);
       signal.throwIfAborted();
       await local.publish(snapshot);
       all.delete(snapshotId);
@@ -91,8 +93,16 @@ export function createSnapshotFetches(context: {
   }
 
   /** One that fails does not keep the others from coming. */
-  async function fetchAll(wanted: readonly WantedBlob[], snapshotId: string, signal: AbortSignal): Promise<void> {
-    const results = await Promise.allSettled(wanted.map((blob) => downloads.fetch(blob, snapshotId, signal)));
+  async function fetchAll(fetch: Fetch, wanted: readonly WantedBlob[]): Promise<void> {
+    const { snapshotId, controller } = fetch;
+    const { signal } = controller;
+    fetch.doneBytes = 0;
+    const results = await Promise.allSettled(
+      wanted.map(async (blob) => {
+        await downloads.fetch(blob, snapshotId, signal);
+        fetch.doneBytes += blob.bytes;
+      }),
+    );
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
   }
@@ -114,6 +124,7 @@ export function createSnapshotFetches(context: {
         cache,
         snapshotId,
         wanted: undefined,
+        doneBytes: 0,
         error: undefined,
         isRunning: true,
         controller: new AbortController(),

@@ -84,9 +84,9 @@ const REGISTRY = {
 /** Of the API. What lies beyond each is said with it. */
 const API = {
   readsPerSecond: optional(2_000, 'Calls of Describe… and List… of one account; beyond: `Throttling.User`'),
-  readBurst: limit(4_000, 'Such calls at once, after a quiet time'),
-  writesPerSecond: optional(200, 'All other calls of one account; beyond: `Throttling.User`'),
-  writeBurst: limit(1_000, 'Such calls at once, after a quiet time'),
+  readBurst: limit(10_000, 'Such calls at once, after a quiet time'),
+  writesPerSecond: optional(500, 'All other calls of one account; beyond: `Throttling.User`'),
+  writeBurst: limit(5_000, 'Such calls at once, after a quiet time'),
   maxBadSignatures: optional(
     20,
     'Wrong signatures in a row with one key from one address; beyond: `Throttling`, 1 s long and then twice as long each time',

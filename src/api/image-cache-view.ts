@@ -64,7 +64,11 @@ export const IMAGE_CACHE_FIELDS = {
 } as const;
 
 /** What the store keeps beside every cache, ready to be sent. The version changes with {@link imageCacheView}. */
-export const IMAGE_CACHE_VIEW: CacheView = { version: 1, render: (cache) => JSON.stringify(imageCacheView(cache)) };
+export const IMAGE_CACHE_VIEW: CacheView = {
+  version: 2,
+  render: ({ lastMatchedAtMs: _, ...cache }) => JSON.stringify(imageCacheView(cache)),
+  complete: (view, lastMatchedAtMs) => `${view.slice(0, -1)},"LastMatchedTime":"${formatTime(lastMatchedAtMs)}"}`,
+};
 
 /** An image cache as DescribeImageCaches answers it: the newest page's fields and order; what does not apply is left out. */
 export function imageCacheView(cache: ImageCache) {

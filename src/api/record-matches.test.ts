@@ -4,29 +4,66 @@ import { createMatchRecorder } from './record-matches.ts';
 
 const scope = { accountId: '1', regionId: 'r' };
 
-test('a cache that is matched all the time is written down once a minute, each by itself', () => {
-  const touched: [string, number][] = [];
-  const record = createMatchRecorder(
+/** A recorder over a list of what it wrote. */
+function open() {
+  const touched: [string, readonly string[], number][] = [];
+  const recorder = createMatchRecorder(
     {
-      touch: async (_scope, [id = ''], nowMs) => {
-        touched.push([id, nowMs]);
+      touch: async ({ regionId }, ids, nowMs) => {
+        touched.push([regionId, ids, nowMs]);
       },
     },
     (error) => assert.fail(String(error)),
   );
-  for (const nowMs of [0, 1, 59_999, 60_000]) record(scope, 'a', nowMs);
+  return { touched, ...recorder };
+}
+
+test('a cache that is matched all the time is written down once a minute, each by itself', async () => {
+  const { touched, record, flush } = open();
+  for (const nowMs of [0, 1, 59_999, 60_000]) {
+    record(scope, 'a', nowMs);
+    await flush();
+  }
   record(scope, 'b', 60_001);
+  await flush();
   assert.deepEqual(touched, [
-    ['a', 0],
-    ['a', 60_000],
-    ['b', 60_001],
+    ['r', ['a'], 0],
+    ['r', ['a'], 60_000],
+    ['r', ['b'], 60_001],
   ]);
+});
+
+test('what is matched within a second is written together, ten at a time, each region by itself', async () => {
+  const { touched, record, flush } = open();
+  const ids = Array.from({ length: 12 }, (_, index) => `c${index}`);
+  for (const id of ids) record(scope, id, 5);
+  record({ ...scope, regionId: 'other' }, 'd', 6);
+  assert.deepEqual(touched, []);
+  await flush();
+  assert.deepEqual(touched, [
+    ['r', ids.slice(0, 10), 5],
+    ['r', ids.slice(10), 5],
+    ['other', ['d'], 6],
+  ]);
+  await flush();
+  assert.equal(touched.length, 3);
+});
+
+test('it is written down without being told to', async () => {
+  const id = await new Promise((resolve) => {
+    const touch = async (_scope: unknown, ids: readonly string[]) => resolve(ids[0]);
+    createMatchRecorder({ touch }, (error) => assert.fail(String(error)), 1).record(scope, 'a', 0);
+    // The recorder's own timer keeps no process alive.
+    setTimeout(() => {}, 1_000);
+  });
+  assert.equal(id, 'a');
 });
 
 test('a failure to write goes to whoever logs, not to the call', async () => {
   const failure = new Error('the disk is full');
-  const seen = await new Promise((resolve) => {
-    createMatchRecorder({ touch: () => Promise.reject(failure) }, resolve)(scope, 'a', 0);
-  });
-  assert.equal(seen, failure);
+  const seen: unknown[] = [];
+  const { record, flush } = createMatchRecorder({ touch: () => Promise.reject(failure) }, (error) => seen.push(error));
+  record(scope, 'a', 0);
+  await flush();
+  assert.deepEqual(seen, [failure]);
 });

@@ -1,20 +1,64 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { CacheScope, CacheStore } from '../store/ports.ts';
 
 /** A cache that is matched all the time is written down this often. */
 const RECORD_INTERVAL_MS = 60_000;
 const MAX_REMEMBERED = 10_000;
+/** Matches are gathered for so long, so that no call waits for a write of its own. */
+const GATHER_MS = 1_000;
+/** Rows of one write; between two of them calls get their turn. */
+const MAX_ROWS = 10;
 
-/** Notes that a cache was matched, beside the call that matched it: LastMatchedTime may lag by a minute. */
-export type RecordMatch = (scope: CacheScope, id: string, nowMs: number) => void;
+export type MatchRecorder = {
+  /** Notes that a cache was matched, beside the call that matched it: LastMatchedTime may lag by a minute. */
+  readonly record: (scope: CacheScope, id: string, nowMs: number) => void;
+  /** Writes down what was gathered; to be called before the store is closed. */
+  readonly flush: () => Promise<void>;
+};
+export type RecordMatch = MatchRecorder['record'];
 
-export function createMatchRecorder(store: Pick<CacheStore, 'touch'>, onError: (error: unknown) => void): RecordMatch {
+type Match = { readonly scope: CacheScope; readonly id: string; readonly nowMs: number };
+
+export function createMatchRecorder(
+  store: Pick<CacheStore, 'touch'>,
+  onError: (error: unknown) => void,
+  gatherMs = GATHER_MS,
+): MatchRecorder {
   const recorded = new Map<string, number>();
-  return ({ accountId, regionId }, id, nowMs) => {
-    if (nowMs - (recorded.get(id) ?? Number.NEGATIVE_INFINITY) < RECORD_INTERVAL_MS) return;
-    recorded.delete(id);
-    recorded.set(id, nowMs);
-    const oldest = recorded.size > MAX_REMEMBERED ? recorded.keys().next().value : undefined;
-    if (oldest !== undefined) recorded.delete(oldest);
-    store.touch({ accountId, regionId }, [id], nowMs).catch(onError);
+  let gathered: Match[] = [];
+  let flushing = Promise.resolve();
+
+  async function write(matches: readonly Match[]): Promise<void> {
+    const regions = Map.groupBy(matches, ({ scope }) => JSON.stringify([scope.accountId, scope.regionId]));
+    for (const region of regions.values()) {
+      for (let from = 0; from < region.length; from += MAX_ROWS) {
+        const rows = region.slice(from, from + MAX_ROWS);
+        const ids = rows.map(({ id }) => id);
+        const [first] = rows;
+        // One time for all of them: they were matched within the second.
+        if (first) await store.touch(first.scope, ids, first.nowMs).catch(onError);
+        await setImmediate();
+      }
+    }
+  }
+
+  function flush(): Promise<void> {
+    const matches = gathered;
+    gathered = [];
+    flushing = flushing.then(() => write(matches));
+    return flushing;
+  }
+
+  return {
+    record({ accountId, regionId }, id, nowMs) {
+      if (nowMs - (recorded.get(id) ?? Number.NEGATIVE_INFINITY) < RECORD_INTERVAL_MS) return;
+      recorded.delete(id);
+      recorded.set(id, nowMs);
+      const oldest = recorded.size > MAX_REMEMBERED ? recorded.keys().next().value : undefined;
+      if (oldest !== undefined) recorded.delete(oldest);
+      if (gathered.push({ scope: { accountId, regionId }, id, nowMs }) > 1) return;
+      void sleep(gatherMs, undefined, { ref: false }).then(flush);
+    },
+    flush,
   };
 }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { type ApiServices, createMatchCatalog, createMatchRecorder } from '../api/index.ts';
+import { type ApiServices, createMatchCatalog } from '../api/index.ts';
 import { readAcrInstances, type ServerConfig } from '../config/index.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -9,7 +9,7 @@ import type { AccountDirectory } from './account-directory.ts';
 /** What the actions work with, from the configuration and the store. */
 export async function createApiServices(
   config: ServerConfig,
-  parts: Pick<ApiServices, 'randomBytes' | 'wakeWorker' | 'onMatches'> & {
+  parts: Pick<ApiServices, 'randomBytes' | 'wakeWorker' | 'matched' | 'onMatches'> & {
     store: Store;
     directory: AccountDirectory;
     log: Logger;
@@ -22,9 +22,6 @@ export async function createApiServices(
     ...rest,
     store,
     matches: createMatchCatalog(store.caches.feed, { pause: () => setImmediate(undefined, { signal: stopping }) }),
-    matched: createMatchRecorder(store.caches, (error) =>
-      log.error({ err: describeError(error) }, 'cannot record that a cache was matched'),
-    ),
     regionId: config.regionId,
     minImageCacheSizeGib: config.minImageCacheSizeGib,
     maxImageCaches: async (accountId) => (await directory.account(accountId))?.maxImageCaches ?? config.maxImageCaches,

@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import { EXPIRED_TOKEN_KEPT_MS } from '../accounts/index.ts';
-import { createActions, IMAGE_CACHE_VIEW } from '../api/index.ts';
+import { createActions, createMatchRecorder, IMAGE_CACHE_VIEW } from '../api/index.ts';
 import { openDiskBlobs } from '../blobs/index.ts';
 import type { Worker } from '../builds/index.ts';
 import type { ServerConfig } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
+import { describeError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { createAuthenticate, createRpcHandler } from '../rpc/index.ts';
 import { openSqliteStore, type Store } from '../store/index.ts';
@@ -84,11 +85,16 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   const admit = createAdmission(limits, clock);
   const guard = createAccountGuard(directory);
   const metrics = createMetrics(store);
+  const recorder = createMatchRecorder(store.caches, (error) =>
+    log.error({ err: describeError(error) }, 'cannot record that a cache was matched'),
+  );
+  cleanup.defer(() => recorder.flush());
   const services = await createApiServices(config, {
     store,
     directory,
     randomBytes,
     log,
+    matched: recorder.record,
     stopping: stopping.signal,
     wakeWorker: () => worker?.wake(),
     onMatches: (counts) => metrics.onMatches(counts),

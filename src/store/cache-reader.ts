@@ -45,16 +45,21 @@ export function createCacheReader(
       const query = queryFilter(filter);
       const { limit, after } = page;
       const rows = await prepared(`views ${limit}`, { query, after }, (input) => {
-        const columns = matching(db, input.query).select(['id', 'created_at_ms', 'view_version', 'view']);
+        const columns = matching(db, input.query).select([
+          'id',
+          'created_at_ms',
+          'last_matched_at_ms',
+          'view_version',
+          'view',
+        ]);
         return pageOf(columns, { limit, ...(input.after ? { after: input.after } : {}) });
       });
       const stale = rows.filter((row) => row.view_version !== view.version).map(({ id }) => id);
       const fresh = new Map((await cachesByIds(db, filter, stale)).map((cache) => [cache.id, view.render(cache)]));
-      const views = rows.map((row) => ({
-        id: row.id,
-        createdAtMs: row.created_at_ms,
-        json: fresh.get(row.id) ?? row.view,
-      }));
+      const views = rows.map(({ id, created_at_ms: createdAtMs, last_matched_at_ms: matchedAtMs, view: kept }) => {
+        const json = fresh.get(id) ?? kept;
+        return { id, createdAtMs, json: matchedAtMs === null ? json : view.complete(json, matchedAtMs) };
+      });
       return { views, total: await total(rows, query, page) };
     },
 

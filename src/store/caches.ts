@@ -59,9 +59,13 @@ export function createCacheStore(
 
     async touch(scope, ids, matchedAtMs) {
       await unsynced(async (trx) => {
-        for (const cache of await cachesByIds(trx, scope, ids)) {
-          await writer.save(trx, cache, { ...cache, lastMatchedAtMs: matchedAtMs });
-        }
+        await trx
+          .updateTable('image_caches')
+          .set({ last_matched_at_ms: matchedAtMs, last_used_at_ms: matchedAtMs })
+          .where('account_id', '=', scope.accountId)
+          .where('region_id', '=', scope.regionId)
+          .where('id', 'in', ids)
+          .execute();
       });
     },
 

@@ -47,7 +47,13 @@ export type TagFilter = { key: string; value?: string };
 export type CachePage = { limit: number; after?: { createdAtMs: number; id: string } };
 
 /** What is kept beside every cache so that lists needn't compute it; a text of another version is rendered anew when read. */
-export type CacheView = { version: number; render(cache: ImageCache): string };
+export type CacheView = {
+  version: number;
+  /** All but when the cache was last matched, which changes all the time and alone. */
+  render(cache: ImageCache): string;
+  /** The kept text, with that time. */
+  complete(view: string, lastMatchedAtMs: number): string;
+};
 
 export type QueuedBuild = {
   id: string;
@@ -94,7 +100,7 @@ export type CacheStore = {
     decide: (cache: ImageCache) => CacheChange | undefined,
     options: Completion & { nowMs: number },
   ): Promise<void>;
-  /** Records that caches were matched; may be forgotten in a power cut. */
+  /** Records that caches were matched; may be forgotten in a power cut. The feed of changes does not tell it. */
   touch(scope: CacheScope, ids: readonly string[], matchedAtMs: number): Promise<void>;
   /** Removes the cache in any state with its build, events, progress and layer references; false when there is none. */
   delete(key: CacheKey, completion?: Completion): Promise<boolean>;

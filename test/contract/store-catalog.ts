@@ -217,7 +217,12 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
         newCache({ accountId, createdAtMs, eliminationStrategy: 'LRU', status: 'Ready' }),
       );
       for (const cache of lru) await store.caches.create(cache, { id: cache.containerGroupId, options });
-      await store.caches.touch(scopeOf(accountId), [lru[1]?.id ?? ''], 10);
+      const revision = await store.caches.feed.revision(accountId, REGION);
+      const [, used] = lru;
+      assert.ok(used);
+      await store.caches.touch(scopeOf(accountId), [used.id], 10);
+      assert.equal((await read(store, used))?.lastMatchedAtMs, 10);
+      assert.equal(await store.caches.feed.revision(accountId, REGION), revision, 'nothing that a reader must follow');
       const next = newCache({ accountId });
       const { eliminated } = await store.caches.create(next, { id: next.containerGroupId, options }, { maxCaches: 4 });
       assert.deepEqual(eliminated, [lru[2]?.id]);

@@ -50,7 +50,9 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {})
   const directory = await mkdtemp(join(tmpdir(), 'larder-api-'));
   const seal = createSealer(randomBytes(SEAL_KEY_BYTES), 'test', randomBytes);
   const store = await openSqliteStore({ path: join(directory, 'larder.db'), seal, view: IMAGE_CACHE_VIEW });
+  const recorder = createMatchRecorder(store.caches, (error) => assert.fail(String(error)), 0);
   t.after(async () => {
+    await recorder.flush();
     await store.close();
     await rm(directory, { recursive: true, force: true });
   });
@@ -58,7 +60,7 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {})
   const actions = createActions({
     store,
     matches: createMatchCatalog(store.caches.feed, { pause: () => setImmediate() }),
-    matched: createMatchRecorder(store.caches, (error) => assert.fail(String(error))),
+    matched: recorder.record,
     randomBytes,
     regionId: REGION_ID,
     minImageCacheSizeGib: 20,

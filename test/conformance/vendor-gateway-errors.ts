@@ -27,7 +27,7 @@ export const GATEWAY_ERRORS: readonly VendorError[] = [
     status: 400,
     code: 'InvalidProtocol.NeedSsl',
     message: 'Your request is denied as lack of ssl protect.',
-    never: 'TLS ends in front of the server, and plain http is served',
+    never: 'a server has plain http or https, never both',
   },
   { status: 400, code: 'UnsupportedHTTPMethod', message: 'This http method is not supported.' },
   { status: 400, code: 'InvalidParameter.Format', message: 'Specified parameter format is not valid.' },

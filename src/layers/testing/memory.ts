@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import { createHash, hash } from 'node:crypto';
 import { digestOfHex } from '../../lib/digest.ts';
 import { PIECE_BYTES } from '../../lib/piece-digest.ts';
@@ -56,7 +55,7 @@ export async function convertTar(
     ...rest,
   });
   const blob = sink.blob();
-  assert.equal(layer.blobDigest, treeDigest(blob));
+  if (layer.blobDigest !== treeDigest(blob)) throw new Error('the tree digest is not that of the blob');
   return { ...layer, blob };
 }
 

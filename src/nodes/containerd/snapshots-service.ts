@@ -49,7 +49,8 @@ export function snapshotsService(snapshotter: Snapshotter, log: Logger): Untyped
       }
       call.end();
     } catch (error) {
-      call.destroy(Object.assign(new Error('List'), fail('List', error, log)));
+      // Ends the stream with this status; a stream that is destroyed ends without one.
+      call.emit('error', fail('List', error, log));
     }
   };
 

@@ -3,6 +3,7 @@ import { describeAccountContract } from './store-accounts.ts';
 import { describeBuildContract } from './store-builds.ts';
 import { describeCatalogContract } from './store-caches.ts';
 import { describeCatalogDepthContract } from './store-catalog.ts';
+import { describeHealthContract } from './store-health.ts';
 import { describeLayerContract } from './store-layers.ts';
 import { describeStoreModel } from './store-model.ts';
 
@@ -13,5 +14,6 @@ export function describeStoreContract(name: string, open: () => Promise<Store>):
   describeCatalogDepthContract(name, open);
   describeBuildContract(name, open);
   describeLayerContract(name, open);
+  describeHealthContract(name, open);
   describeStoreModel(name, open);
 }

@@ -7,9 +7,28 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { run, toolEnvironment } from './run.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
+const CTR_TIMEOUT_MS = 120_000;
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 20;
 const MAX_LOG_CHARS = 1 << 20;
+
+/** That larder is the snapshotter of Kubernetes, as docs/guides/containerd.md has it; for containerd 1.x and 2.x. */
+const CRI_OF_1 = [
+  `[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "larder"
+  disable_snapshot_annotations = false`,
+];
+const PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
+const CRI_OF_2 = [
+  `[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "larder"`,
+  ...['larder', 'erofs'].map(
+    (snapshotter) => `[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "${PLATFORM}"
+  snapshotter = "${snapshotter}"
+  differ = "walking"`,
+  ),
+];
 
 /** A child process that can be killed and started again. */
 export type Restartable = {
@@ -19,13 +38,18 @@ export type Restartable = {
   end(signal?: NodeJS.Signals): Promise<void>;
 };
 
-function restartable(command: string, args: readonly string[], isReady: () => Promise<boolean>): Restartable {
+function restartable(
+  command: string,
+  args: readonly string[],
+  isReady: () => Promise<boolean>,
+  env = toolEnvironment(),
+): Restartable {
   let child: ChildProcess | undefined;
   let log = '';
   return {
     log: () => log,
     async start() {
-      const started = spawn(command, args, { env: toolEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+      const started = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
       child = started;
       const collect = (chunk: Buffer) => {
         log = (log + chunk.toString()).slice(-MAX_LOG_CHARS);
@@ -77,48 +101,48 @@ export type Containerd = Restartable & {
   untilConnected(): Promise<void>;
 };
 
+/** A folder with containerd 2.4 or later, its ctr and shim, which Debian does not have yet: tests then run with those. */
+export const OTHER_BINARIES = process.env.LARDER_TEST_CONTAINERD;
+
 /** Debian's containerd with folders of its own and larder as a proxy snapshotter, which its CRI part uses. */
 export async function createContainerd(options: {
   home: string;
   snapshotterSocket: string;
-  /** Another containerd than that on PATH: a folder with containerd, ctr and the shim. */
+  /** Another containerd than that on PATH. */
   binaries?: string | undefined;
-  /** What a pod is held by. */
-  sandboxImage?: string;
+  /** A store of layers that its EROFS snapshotter is to use; from containerd 2.4 on. */
+  layerContentCache?: string;
 }): Promise<Containerd> {
-  const { home, snapshotterSocket, binaries, sandboxImage = 'none' } = options;
+  const { home, snapshotterSocket, binaries = OTHER_BINARIES, layerContentCache } = options;
   const address = join(home, 'c.sock');
   const config = join(home, 'containerd.toml');
   await mkdir(home, { recursive: true });
-  await writeFile(
-    config,
-    `version = 2
-root = "${join(home, 'root')}"
-state = "${join(home, 'run')}"
-[grpc]
-  address = "${address}"
-[ttrpc]
-  address = "${address}.ttrpc"
-[proxy_plugins.larder]
-  type = "snapshot"
-  address = "${snapshotterSocket}"
-[plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${sandboxImage}"
-  [plugins."io.containerd.grpc.v1.cri".containerd]
-    snapshotter = "larder"
-    disable_snapshot_annotations = false
-[plugins."io.containerd.internal.v1.opt"]
-  path = "${join(home, 'opt')}"
-`,
-  );
+  const sections = [
+    `version = ${binaries === undefined ? 2 : 3}`,
+    `root = "${join(home, 'root')}"`,
+    `state = "${join(home, 'run')}"`,
+    `[grpc]\n  address = "${address}"`,
+    `[ttrpc]\n  address = "${address}.ttrpc"`,
+    `[plugins."io.containerd.internal.v1.opt"]\n  path = "${join(home, 'opt')}"`,
+    `[proxy_plugins.larder]\n  type = "snapshot"\n  address = "${snapshotterSocket}"`,
+    ...(binaries === undefined ? CRI_OF_1 : CRI_OF_2),
+  ];
+  if (layerContentCache !== undefined) {
+    sections.push(`[plugins."io.containerd.snapshotter.v1.erofs"]\n  layer_content_caches = ["${layerContentCache}"]`);
+  }
+  await writeFile(config, `${sections.join('\n')}\n`);
   const command = (name: string) => (binaries === undefined ? name : join(binaries, name));
-  const ctr = (...args: string[]) => run(command('ctr'), ['--address', address, ...args], { timeoutMs: 120_000 });
+  const env = toolEnvironment();
+  // Its own shim comes first.
+  if (binaries !== undefined) env.PATH = `${binaries}:${env.PATH}`;
+  const ctr = (...args: string[]) =>
+    run(command('ctr'), ['--address', address, ...args], { timeoutMs: CTR_TIMEOUT_MS, env });
   const isReady = () =>
     ctr('version').then(
       () => true,
       () => false,
     );
-  const child = restartable(command('containerd'), ['--config', config], isReady);
+  const child = restartable(command('containerd'), ['--config', config], isReady, env);
   async function untilConnected(): Promise<void> {
     // Lists of a namespace without snapshots are answered without asking it.
     const snapshots = (...args: string[]) =>

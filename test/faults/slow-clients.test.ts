@@ -11,6 +11,7 @@ import { privateBytes } from './support/memory.ts';
 const MIB = 2 ** 20;
 const WAIT_MS = 15_000;
 const CONNECTIONS = 1_000;
+const SLOW_BODIES = 200;
 const LIMITS = 'requestMs=3s,answerMs=2s,maxConnectionsPerAddress=1200,maxBodyBufferBytes=32MiB';
 
 let larder: LarderServer;
@@ -57,7 +58,7 @@ test(`${CONNECTIONS} connections that send a byte now and then`, async () => {
 
 test('bodies that stop on the way share a bounded memory; small ones pass all the same', async () => {
   const beforeBytes = await privateBytes(larder.pid);
-  const sockets = await Promise.all(Array.from({ length: 60 }, open));
+  const sockets = await Promise.all(Array.from({ length: SLOW_BODIES }, open));
   const answers: string[] = [];
   for (const socket of sockets) {
     socket.on('data', (chunk) => answers.push(String(chunk)));
@@ -67,7 +68,8 @@ test('bodies that stop on the way share a bounded memory; small ones pass all th
   await sleep(1000);
   for (let calls = 0; calls < 20; calls++) assert.equal((await client().call('DescribeImageCaches')).TotalCount, 0);
   const grownBytes = (await privateBytes(larder.pid)) - beforeBytes;
-  assert.ok(grownBytes < 120 * MIB, `${grownBytes / MIB} MiB of ${60 * 3}`);
+  // What was thrown away is memory until the next collection; what would be kept is far more.
+  assert.ok(grownBytes < 250 * MIB, `${grownBytes / MIB} MiB of ${SLOW_BODIES * 3}`);
   await closed(sockets);
   assert.ok(
     answers.some((answer) => answer.startsWith('HTTP/1.1 503')),

@@ -48,7 +48,8 @@ export function fillCaches(
       revision: count,
       removals_floor: 0,
     });
-    database.exec('commit');
+    // These snapshots have no manifests to copy.
+    database.exec('delete from uncopied_snapshots; commit');
     for (const sql of indexes) database.exec(sql);
     database.exec('pragma wal_checkpoint(truncate)');
     return { ids, images };

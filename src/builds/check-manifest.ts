@@ -1,10 +1,15 @@
 import { hash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSnapshot } from '../caches/index.ts';
 import { digestOfHex } from '../lib/digest.ts';
 import { errorCode } from '../lib/errors.ts';
 import type { SnapshotRow } from '../store/ports.ts';
 import type { CareServices } from './services.ts';
 import { tellCaches } from './tell-caches.ts';
+
+/** Manifests copied before others have their turn. */
+const BATCH = 100;
+const PAUSE_MS = 10;
 
 export type ManifestServices = Pick<CareServices, 'store' | 'blobs' | 'keeper' | 'clock' | 'log'>;
 /** `lost`: neither the file nor a copy is right. `empty`: there is none, and no layer that it could be about. */
@@ -27,7 +32,6 @@ export async function checkManifest(row: SnapshotRow, services: ManifestServices
   }
   const copy = await readCopy(snapshotId, services);
   if (copy === text && isRight) return 'right';
-  await store.health.leaveUncopied(snapshotId);
   if (copy === undefined && text === undefined && row.layers === 0) return 'empty';
   if (text !== undefined) await keeper.quarantineSnapshot(snapshotId, clock.now());
   const facts = { snapshotId, imageCache: row.imageCacheId };
@@ -56,14 +60,17 @@ export async function manifestProblem(
 
 /** Copies the manifests of caches that became Ready since the last time. */
 export async function copyManifests(services: ManifestServices, signal: AbortSignal): Promise<void> {
-  const BATCH = 50;
+  const { health } = services.store;
   for (;;) {
-    const rows = await services.store.health.snapshotsWithoutCopy(BATCH);
+    const rows = await health.snapshotsWithoutCopy(BATCH);
+    const left: string[] = [];
     for (const row of rows) {
       signal.throwIfAborted();
-      await checkManifest(row, services);
+      if ((await checkManifest(row, services)) !== 'copied') left.push(row.snapshotId);
     }
+    await health.leaveUncopied(left);
     if (rows.length < BATCH) return;
+    await sleep(PAUSE_MS, undefined, { signal });
   }
 }
 

@@ -63,8 +63,9 @@ export function createSnapshotCopies(
       });
     },
 
-    async leaveUncopied(snapshotId) {
-      await db.deleteFrom('uncopied_snapshots').where('snapshot_id', '=', snapshotId).execute();
+    async leaveUncopied(snapshotIds) {
+      if (snapshotIds.length === 0) return;
+      await db.deleteFrom('uncopied_snapshots').where('snapshot_id', 'in', snapshotIds).execute();
     },
 
     async copyOf(snapshotId) {

@@ -67,8 +67,8 @@ export type HealthStore = {
   snapshot(snapshotId: string): Promise<SnapshotRow | undefined>;
   /** Those of them that came up since and have no copy, in no order. */
   snapshotsWithoutCopy(limit: number): Promise<SnapshotRow[]>;
-  /** Takes one out of `snapshotsWithoutCopy`: there is nothing to copy. */
-  leaveUncopied(snapshotId: string): Promise<void>;
+  /** Takes some out of `snapshotsWithoutCopy`: there is nothing to copy. */
+  leaveUncopied(snapshotIds: readonly string[]): Promise<void>;
   /** Keeps a copy of a manifest, in place of an earlier one; false when its snapshot is gone. */
   keepCopy(snapshotId: string, manifest: { text: string; digest: Digest }): Promise<boolean>;
   /** Throws `store.corrupt` when the copy does not have its digest. */

@@ -1,0 +1,77 @@
+/** What no image cache uses goes, and nothing else. */
+import assert from 'node:assert/strict';
+import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
+import { createImageCacheClient, type ImageCacheClient } from '../support/image-cache-client.ts';
+import { type LarderServer, startLarder } from '../support/larder-server.ts';
+import { listFiles } from '../support/list-files.ts';
+import { skipWithout } from '../support/requirements.ts';
+import { pushSmallImage } from '../support/small-image.ts';
+
+const TIMEOUT_MS = 30_000;
+
+describe('garbage collection', { skip: skipWithout({ tools: ['docker-registry'] }) }, () => {
+  let registry: DockerRegistry;
+  let larder: LarderServer;
+  let client: ImageCacheClient;
+  let layers: string;
+
+  before(async () => {
+    registry = await startDockerRegistry();
+    larder = await startLarder();
+    client = createImageCacheClient(larder.endpoint);
+    layers = join(larder.dataDirectory, 'layers/sha256');
+    await client.createReady([(await pushSmallImage(registry)).reference], TIMEOUT_MS);
+  });
+  after(async () => {
+    await larder?.[Symbol.asyncDispose]();
+    await registry?.[Symbol.asyncDispose]();
+  });
+
+  const json = async (...args: string[]) =>
+    JSON.parse(await larder.cli(...args, '--data', larder.dataDirectory, '--output', 'json'));
+
+  async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+    for (const endMs = Date.now() + TIMEOUT_MS; !(await condition()); await sleep(50)) {
+      assert.ok(Date.now() < endMs, `${what}\n${larder.log().slice(-3000)}`);
+    }
+  }
+
+  test('gc says what would go, leaves what is new, and frees what nothing names', async () => {
+    const orphan = join(layers, 'ee', `${'ee'.repeat(32)}.erofs`);
+    const [some = ''] = await listFiles(layers);
+    await mkdir(join(layers, 'ee'), { recursive: true });
+    await copyFile(join(layers, some), orphan);
+    const { size } = await stat(orphan);
+    const young = await json('gc', '--dry-run');
+    assert.deepEqual(young.Layers, []);
+    assert.deepEqual(young.Kept, [{ Layer: `sha256:${'ee'.repeat(32)}`, Bytes: size, Reason: 'young' }]);
+    const dry = await json('gc', '--dry-run', '--grace', '0');
+    assert.deepEqual([dry.FreedBytes, dry.Layers[0].Reason], [size, 'orphan']);
+    await stat(orphan);
+    const real = await json('gc', '--grace', '0');
+    assert.equal(real.FreedBytes, size);
+    await assert.rejects(stat(orphan), { code: 'ENOENT' });
+    assert.deepEqual((await json('check')).Problems, []);
+  });
+
+  test('deleting a cache gives its space back within a second', async () => {
+    const image = await pushSmallImage(registry, { layers: 2 });
+    const id = await client.createReady([image.reference], TIMEOUT_MS);
+    const { snapshotId = '' } = (await client.describe(id)) ?? {};
+    const paths = image.layers.map(({ diffId }) => {
+      const hex = diffId.slice('sha256:'.length);
+      return join(layers, hex.slice(0, 2), `${hex}.erofs`);
+    });
+    await client.delete(id);
+    await until('blobs and manifest are gone', async () => {
+      const left = await Promise.allSettled(
+        [...paths, join(larder.dataDirectory, 'snapshots', `${snapshotId}.json`)].map((path) => stat(path)),
+      );
+      return left.every(({ status }) => status === 'rejected');
+    });
+  });
+});

@@ -1,6 +1,7 @@
 /**
  * Calls of the API on one core, signatures checked: DescribeImageCaches by id, by page and by MatchImage over many caches,
- * with list-blobs of Azurite (20 of 2,000 blobs, signatures checked too) in the same run as a yardstick.
+ * with list-blobs of Azurite (20 of 2,000 blobs, signatures checked too) and a bare node:http server that answers as many
+ * bytes from memory in the same run as yardsticks.
  *
  *   npm run bench:api -- [--caches N] [--calls N] [--connections N] [--output json] [--profile FOLDER] [--no-azurite]
  *     [--only id,page,match] [--scheme V1,V3]
@@ -25,6 +26,7 @@ import { pick, randomNumbers } from './support/random.ts';
 import { type Load, runLoad, SERVER_CORE } from './support/run-load.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
+const BARE = join(import.meta.dirname, 'support/bare-http.ts');
 const PAGE_SIZE = 20;
 const BLOBS = 2_000;
 /** Pages are asked for at this many places of the whole list. */
@@ -166,7 +168,31 @@ async function measureCalls(server: ChildServer, port: number, queries: Record<'
     await measure('match 20 images', scheme, queries.match, { connections: 1, calls: Math.ceil(calls / 10) });
     await measure('match 20 images', scheme, queries.match, { connections, calls: Math.ceil(calls / 5) });
   }
+  for (const [name, asked] of [
+    ['by id, V1', queries.id],
+    ['page of 20, V1', queries.page],
+  ] as const) {
+    const row = rows.find((one) => one.name === name);
+    if (row) rows.push(await measureBare(row, asked));
+  }
   return rows;
+}
+
+/** The same requests to a server that does nothing with them, and answers as many bytes. */
+async function measureBare({ bytesPerAnswer, name }: Row, asked: readonly Query[]): Promise<Row> {
+  const port = await freePort();
+  const server = await startChildServer({
+    command: 'taskset',
+    args: ['-c', SERVER_CORE, process.execPath, BARE, String(port), String(Math.round(bytesPerAnswer))],
+    readyUrl: `http://127.0.0.1:${port}/`,
+  });
+  try {
+    const requests = { kind: 'signed', scheme: 'V1', calls: asked, ...ACCESS_KEY } as const;
+    const load = await runLoad({ port, connections, calls, warmUpCalls: Math.ceil(calls / 5), requests }, server.pid);
+    return { name: `bare node:http, as long as ${name}`, connections, memory: memoryOf(server.pid), ...load };
+  } finally {
+    await server.stop();
+  }
 }
 
 async function measureAzurite(): Promise<Row> {

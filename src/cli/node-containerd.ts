@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { join } from 'node:path';
-import type { Command } from 'commander';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
 import { serverDataDirectory } from './connect.ts';
 import type { Io } from './io.ts';
+import { cacheIds } from './node-podman.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { addOutputOption, collect } from './usage.ts';
 
@@ -34,7 +35,7 @@ export function addNodeContainerd(group: Command, io: Io): void {
     .option('--socket <path>', 'unix socket that containerd connects to', DEFAULT_SOCKET)
     .option('--data <dir>', 'the data folder, of the node or the server (default: that of the profile)')
     .option('--state <dir>', `the snapshotter's own folder (default: ${STATE_FOLDER} below the data folder)`)
-    .option('--cache <id>', 'use only this image cache (imc-…) or snapshot (s-…); may be repeated', collect)
+    .option('--cache <id>', 'only this cache, by id or name, or this snapshot; may be repeated', collect)
     .option('--preload', 'also make the images known to containerd, so that they start without a registry')
     .option('--containerd-socket <path>', 'where containerd listens, for --preload', DEFAULT_CONTAINERD_SOCKET)
     .option(
@@ -42,7 +43,7 @@ export function addNodeContainerd(group: Command, io: Io): void {
       `namespace of containerd for --preload; may be repeated (default: ${DEFAULT_NAMESPACE})`,
       collect,
     )
-    .option('--log-level <level>', LOG_LEVELS.join(', '), 'info')
+    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LOG_LEVELS).default('info'))
     .addHelpText(
       'after',
       `
@@ -54,9 +55,9 @@ Tell containerd of it in /etc/containerd/config.toml, and restart it:
 The log goes to standard error. SIGTERM or Ctrl-C ends it; containers go on running. docs/guides/containerd.md has the rest.
 
 Examples:
-  larder node containerd --data /var/lib/larder
+  larder node containerd --data /var/lib/larder-node
   larder node containerd --preload --namespace k8s.io
-  ctr images pull --snapshotter larder docker.io/library/nginx:1.27`,
+  ctr run --rm --snapshotter larder docker.io/library/nginx:1.27 web    # after --preload`,
     );
   addOutputOption(command).action((options: Options) => serve(io, options));
 }
@@ -69,7 +70,8 @@ async function serve(io: Io, options: Options): Promise<void> {
     import('pino'),
   ]);
   const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }));
-  const { socket, cache: chosen = [] } = options;
+  const socket = resolve(options.socket);
+  const chosen = await cacheIds(io, options.cache ?? []);
   const running = await serveSnapshotter({ dataDirectory, stateDirectory, socket, chosen, log });
   try {
     if (options.output === 'json')

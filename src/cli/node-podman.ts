@@ -112,7 +112,7 @@ function stillConfigured(path: string, store: string): LarderError {
 }
 
 /** Names are looked up at the server, ids are not: a node may have them where the server is away. */
-async function cacheIds(io: Io, picks: readonly string[]): Promise<string[]> {
+export async function cacheIds(io: Io, picks: readonly string[]): Promise<string[]> {
   const ids: string[] = [];
   for (const pick of picks) {
     if (ID.test(pick)) {

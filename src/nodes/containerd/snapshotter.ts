@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeError } from '../../lib/errors.ts';
+import { describeError, LarderError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { loadLibc } from '../index.ts';
 import { diskUsage } from './disk-usage.ts';
@@ -45,10 +45,11 @@ export type Snapshotter = {
 /**
  * containerd's overlay snapshotter, and on top of it the protocol of remote snapshots: a layer chain that the data folder
  * holds is there at once, as a committed snapshot over its mounted blob, and containerd downloads nothing of it.
- * Takes up what an earlier process left, however that ended. Throws `nodes.not-root`, `snapshots.locked`.
+ * Takes up what an earlier process left, however that ended. Throws `nodes.not-root`, `nodes.data-missing`, `snapshots.locked`.
  */
 export async function openSnapshotter(options: SnapshotterOptions): Promise<Snapshotter> {
   const { dataDirectory, stateDirectory, chosen = [], log } = options;
+  await checkDataFolder(dataDirectory);
   const folders = await openStateFolders(stateDirectory);
   const records = new SnapshotRecords(folders.database);
   const held = openHeldLayers({ dataDirectory, folders, log });
@@ -180,4 +181,14 @@ export async function openSnapshotter(options: SnapshotterOptions): Promise<Snap
     },
     close: () => turn(async () => records.close()),
   };
+}
+
+/** A wrong path would pass for a folder that holds nothing, and every layer would be downloaded. */
+async function checkDataFolder(dataDirectory: string): Promise<void> {
+  const found = await stat(dataDirectory).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  throw new LarderError(
+    'nodes.data-missing',
+    `no data folder ${dataDirectory}; --data names the server's or the node's`,
+  );
 }

@@ -11,8 +11,8 @@ import { privateBytes } from './support/memory.ts';
 const MIB = 2 ** 20;
 const WAIT_MS = 15_000;
 const CONNECTIONS = 1_000;
-const SLOW_BODIES = 200;
-const MAX_BODY_BYTES = 250 * MIB;
+const SLOW_BODIES = 250;
+const MAX_BODY_BYTES = 400 * MIB;
 const LIMITS = 'requestMs=3s,answerMs=2s,maxConnectionsPerAddress=1200,maxBodyBufferBytes=32MiB';
 
 let larder: LarderServer;

@@ -8,12 +8,23 @@ const TICKS_PER_SECOND = 100;
  * cutime, cstime).
  */
 export function processCpuSeconds(pid: number): number {
+  // utime is field 14 of the line.
+  const ticks = statFields(pid)
+    .slice(11, 15)
+    .reduce((total, field) => total + Number(field), 0);
+  return ticks / TICKS_PER_SECOND;
+}
+
+/** Seconds that the kernel has worked for a running process (stime), in steps of 10 ms. */
+export function processSystemSeconds(pid: number): number {
+  return Number(statFields(pid)[12]) / TICKS_PER_SECOND;
+}
+
+/** From field 3 of proc(5)'s list on. */
+function statFields(pid: number): string[] {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   // The command's name stands in parentheses and may hold anything; the fields after it are numbers.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  // utime is field 14 of the line, and `fields` starts with field 3.
-  const ticks = fields.slice(11, 15).reduce((total, field) => total + Number(field), 0);
-  return ticks / TICKS_PER_SECOND;
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 }
 
 /** Highest resident memory of a running process in bytes. */

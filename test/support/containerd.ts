@@ -12,23 +12,29 @@ const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 20;
 const MAX_LOG_CHARS = 1 << 20;
 
-/** That larder is the snapshotter of Kubernetes, as docs/guides/containerd.md has it; for containerd 1.x and 2.x. */
-const CRI_OF_1 = [
-  `[plugins."io.containerd.grpc.v1.cri".containerd]
-  snapshotter = "larder"
-  disable_snapshot_annotations = false`,
-];
 const PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
-const CRI_OF_2 = [
-  `[plugins."io.containerd.cri.v1.images"]
-  snapshotter = "larder"`,
-  ...['larder', 'erofs'].map(
-    (snapshotter) => `[[plugins."io.containerd.transfer.v1.local".unpack_config]]
-  platform = "${PLATFORM}"
+
+/** The snapshotter of Kubernetes, as docs/guides/containerd.md has it; for containerd 1.x and 2.x. */
+function criOf1(snapshotter: string): string[] {
+  return [
+    `[plugins."io.containerd.grpc.v1.cri".containerd]
   snapshotter = "${snapshotter}"
+  disable_snapshot_annotations = false`,
+  ];
+}
+
+function criOf2(snapshotter: string): string[] {
+  return [
+    `[plugins."io.containerd.cri.v1.images"]
+  snapshotter = "${snapshotter}"`,
+    ...[snapshotter, 'erofs'].map(
+      (each) => `[[plugins."io.containerd.transfer.v1.local".unpack_config]]
+  platform = "${PLATFORM}"
+  snapshotter = "${each}"
   differ = "walking"`,
-  ),
-];
+    ),
+  ];
+}
 
 /** A child process that can be killed and started again. */
 export type Restartable = {
@@ -97,6 +103,8 @@ export type Containerd = Restartable & {
   address: string;
   /** Runs `ctr ARGS…` and returns what it prints. */
   ctr(...args: string[]): Promise<string>;
+  /** The ctr that belongs to it. */
+  ctrCommand: string;
   /** Waits until it has found the snapshotter again; it tries every 3 seconds. */
   untilConnected(): Promise<void>;
 };
@@ -112,8 +120,10 @@ export async function createContainerd(options: {
   binaries?: string | undefined;
   /** A store of layers that its EROFS snapshotter is to use; from containerd 2.4 on. */
   layerContentCache?: string;
+  /** What its CRI part and, from containerd 2 on, `ctr images pull` may unpack into. */
+  snapshotter?: string;
 }): Promise<Containerd> {
-  const { home, snapshotterSocket, binaries = OTHER_BINARIES, layerContentCache } = options;
+  const { home, snapshotterSocket, binaries = OTHER_BINARIES, layerContentCache, snapshotter = 'larder' } = options;
   const address = join(home, 'c.sock');
   const config = join(home, 'containerd.toml');
   await mkdir(home, { recursive: true });
@@ -125,7 +135,7 @@ export async function createContainerd(options: {
     `[ttrpc]\n  address = "${address}.ttrpc"`,
     `[plugins."io.containerd.internal.v1.opt"]\n  path = "${join(home, 'opt')}"`,
     `[proxy_plugins.larder]\n  type = "snapshot"\n  address = "${snapshotterSocket}"`,
-    ...(binaries === undefined ? CRI_OF_1 : CRI_OF_2),
+    ...(binaries === undefined ? criOf1(snapshotter) : criOf2(snapshotter)),
   ];
   if (layerContentCache !== undefined) {
     sections.push(`[plugins."io.containerd.snapshotter.v1.erofs"]\n  layer_content_caches = ["${layerContentCache}"]`);
@@ -159,7 +169,7 @@ export async function createContainerd(options: {
       }
     }
   }
-  return { ...child, address, ctr, untilConnected };
+  return { ...child, address, ctr, ctrCommand: command('ctr'), untilConnected };
 }
 
 async function listens(socket: string): Promise<boolean> {

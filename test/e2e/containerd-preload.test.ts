@@ -130,6 +130,24 @@ describe('images preloaded into containerd', { skip: skipWithout(needs) }, () =>
     }
   });
 
+  test('an update of the cache moves the name to the new image', async () => {
+    await using registry = await startDockerRegistry();
+    const layout = await mkdtemp(join(home, 'layout-'));
+    const push = async (text: string) => {
+      await writeImages(layout, [
+        { tag: 'moves', layers: await withText(text)(layout), config: { Cmd: ['/bin/cat', '/text'] } },
+      ]);
+      return pushImage(layout, 'moves', { host: registry.host });
+    };
+    const reference = await push('old\n');
+    const id = await caches.createReady([reference], BUILD_TIMEOUT_MS);
+    await untilKnown('default', reference);
+    await push('new\n');
+    await larder.cli('update', id, '--image', reference, '--wait');
+    const deadlineMs = Date.now() + PRELOAD_TIMEOUT_MS;
+    while ((await runIn('default', reference)) !== 'new\n') assert.ok(Date.now() < deadlineMs, snapshotter.log());
+  });
+
   test('it goes on once containerd is back', async () => {
     await containerd.end();
     const [reference = ''] = await cacheAndForget({ later: withText('later\n') });

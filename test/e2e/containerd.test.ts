@@ -1,6 +1,6 @@
 /** `larder node containerd` under Debian's containerd: pulls that download no layer, containers that run on held layers. */
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, rm, utimes } from 'node:fs/promises';
+import { appendFile, copyFile, mkdtemp, readdir, rename, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -215,6 +215,14 @@ describe('containerd with larder as its snapshotter', { skip: skipWithout(needs)
     assert.equal(await runShell(reference, 'cat texts/c'), 'changed\n');
     // Touched, but the same: its bytes are read, and it is used.
     await utimes(blobFile(layer), 1, 1);
+    assert.equal(await runShell(reference, 'cat texts/c'), 'changed\n');
+    const copy = join(home, 'copy.erofs');
+    await copyFile(blobFile(layer), copy);
+    await appendFile(blobFile(layer), 'x');
+    await assert.rejects(runShell(reference, 'cat texts/c'), /are not those that were built/);
+    // Built again, it is taken from the new file.
+    await utimes(copy, 0, 0);
+    await rename(copy, blobFile(layer));
     assert.equal(await runShell(reference, 'cat texts/c'), 'changed\n');
     await appendFile(blobFile(layer), 'x');
     await assert.rejects(runShell(reference, 'cat texts/c'), /are not those that were built/);

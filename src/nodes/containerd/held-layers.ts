@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Digest, hexOf } from '../../lib/digest.ts';
@@ -28,10 +29,17 @@ export function openHeldLayers(options: { dataDirectory: string; folders: StateF
   const files = new Map<Digest, string>();
 
   async function mount(layer: HeldLayer): Promise<void> {
+    const before = inodeOf(layer.blob);
     const file = await holdBlob({ dataDirectory, folder: folders.blobs, layer });
+    // The bytes had been changed, and the cache has been built again into another file.
+    if (before !== undefined && inodeOf(layer.blob) !== before) await unmountLayers([mountPointOf(layer)]);
     files.set(layer.blob, file);
     await mountLayers([{ name: `${layer.number}`, file, digest: layer.blobDigest }], { directory: folders.lowers });
   }
+
+  const mountPointOf = (layer: HeldLayer) => join(folders.lowers, `${layer.number}`);
+  const linkOf = (blob: Digest) => join(folders.blobs, `${hexOf(blob)}.erofs`);
+  const inodeOf = (blob: Digest) => statSync(linkOf(blob), { bigint: true, throwIfNoEntry: false })?.ino;
 
   return {
     mount,
@@ -39,27 +47,27 @@ export function openHeldLayers(options: { dataDirectory: string; folders: StateF
       for (const layer of layers) {
         await mount(layer).catch((error: unknown) => {
           // A mount outlives the name of its file, where no link could be made.
-          const isMounted = isMountPoint(join(folders.lowers, `${layer.number}`));
+          const isMounted = isMountPoint(mountPointOf(layer));
           if (errorCode(error) !== 'nodes.layer-missing' || !isMounted) throw error;
         });
       }
     },
     async drop(layers) {
-      await unmountLayers(layers.map((layer) => join(folders.lowers, `${layer.number}`)));
+      await unmountLayers(layers.map((layer) => mountPointOf(layer)));
       for (const { blob } of layers) {
         files.delete(blob);
-        await rm(linkOf(folders, blob), { force: true });
+        await rm(linkOf(blob), { force: true });
       }
     },
     async dropLinksBut(layers) {
-      const kept = new Set(layers.map((layer) => linkOf(folders, layer.blob)));
+      const kept = new Set(layers.map((layer) => linkOf(layer.blob)));
       for (const name of await readdir(folders.blobs)) {
         const path = join(folders.blobs, name);
         if (!kept.has(path)) await rm(path);
       }
     },
     async unmountOthers(layers) {
-      const ours = new Set(layers.map((layer) => join(folders.lowers, `${layer.number}`)));
+      const ours = new Set(layers.map((layer) => mountPointOf(layer)));
       const mounted = (await mountTable())
         .map((entry) => entry.mountPoint)
         .filter((path) => dirname(path) === folders.lowers);
@@ -67,10 +75,6 @@ export function openHeldLayers(options: { dataDirectory: string; folders: StateF
       if (others.length > 0) log.info({ mounts: others.length }, 'leftover mounts are removed');
       await unmountLayers(others);
     },
-    fileOf: (blob) => files.get(blob) ?? linkOf(folders, blob),
+    fileOf: (blob) => files.get(blob) ?? linkOf(blob),
   };
-
-  function linkOf({ blobs }: StateFolders, blob: Digest): string {
-    return join(blobs, `${hexOf(blob)}.erofs`);
-  }
 }

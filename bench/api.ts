@@ -19,10 +19,10 @@ import { cacheFolder } from '../test/support/cache-folder.ts';
 import { type ChildServer, startChildServer } from '../test/support/child-server.ts';
 import { freePort } from '../test/support/free-port.ts';
 import { ACCESS_KEY, REGION_ID } from '../test/support/larder-server.ts';
+import { pick, randomNumbers } from '../test/support/random.ts';
 import { processOwnBytes, processPeakBytes } from './process-cpu.ts';
 import { listBlobsRequests, startAzurite } from './support/azurite.ts';
 import { type Catalog, fillCaches } from './support/fill-caches.ts';
-import { pick, randomNumbers } from './support/random.ts';
 import { type Load, runLoad, SERVER_CORE } from './support/run-load.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');

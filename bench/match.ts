@@ -3,7 +3,7 @@
  * cache has 20 images; prints the time to build, the memory, the time of one change, and p50, p99 of a query of 20 references.
  */
 import { createMatchIndex, type MatchEntry, type MatchIndex, type MatchQuery } from '../src/caches/index.ts';
-import { randomNumbers, zipfNumbers } from './support/random.ts';
+import { randomNumbers, zipfNumbers } from '../test/support/random.ts';
 
 const IMAGES = 20;
 const REPOSITORIES = 10_000;

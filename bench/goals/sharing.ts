@@ -8,7 +8,7 @@ import { DEBIAN_MINBASE } from '../../test/support/debian-images.ts';
 import { addLayer, MANIFEST, writeImages } from '../../test/support/oci-layout.ts';
 import { pushImage } from '../../test/support/push-image.ts';
 import { writeTar } from '../../test/support/tar-writer.ts';
-import { benchImage } from '../support/bench-images.ts';
+import { benchImage } from '../../test/support/bench-images.ts';
 import { type Bench, type BenchServer, create, type Goal, ready } from './goal.ts';
 
 const IMAGES = 20;

@@ -2,7 +2,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { IMAGE_CACHE_VIEW } from '../../src/api/index.ts';
 import { type ImageCache, indexedImages, snapshotIdOf } from '../../src/caches/index.ts';
 import { rowOfCache } from '../../src/store/cache-rows.ts';
-import { randomNumbers, zipfNumbers } from './random.ts';
+import { randomNumbers, zipfNumbers } from '../../test/support/random.ts';
 
 const IMAGES = 20;
 const REPOSITORIES = 10_000;

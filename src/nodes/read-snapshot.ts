@@ -1,42 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
-import type { Snapshot, SnapshotImage } from '../caches/index.ts';
-import { parseDigest } from '../lib/digest.ts';
+import { parseSnapshot, type Snapshot, type SnapshotImage } from '../caches/index.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { formatReference, parseReference } from '../oci/index.ts';
 
 const SNAPSHOT_ID = /^s-[a-z0-9]{20}$/;
-
-const digest = z.string().transform((text) => parseDigest(text));
-const snapshotSchema: z.ZodType<Snapshot> = z.object({
-  id: z.string(),
-  imageCacheId: z.string(),
-  createdAt: z.string(),
-  images: z.array(
-    z.object({
-      reference: z.string(),
-      manifestDigest: digest,
-      manifest: z.string().optional(),
-      manifestMediaType: z.string().optional(),
-      platform: z.string(),
-      configDigest: digest,
-      config: z.string(),
-      layers: z.array(
-        z.object({
-          diffId: digest,
-          blob: digest,
-          blobDigest: digest.optional(),
-          digest,
-          mediaType: z.string(),
-          compressedBytes: z.number(),
-          tarBytes: z.number(),
-          blobBytes: z.number(),
-        }),
-      ),
-    }),
-  ),
-});
 
 function inFull(reference: string): string {
   return formatReference(parseReference(reference));
@@ -51,7 +19,7 @@ export async function readSnapshot(dataDirectory: string, id: string): Promise<S
   if (!isSnapshotId(id)) throw new LarderError('nodes.snapshot-missing', `not a snapshot id: ${JSON.stringify(id)}`);
   const path = join(dataDirectory, 'snapshots', `${id}.json`);
   try {
-    return snapshotSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return parseSnapshot(id, await readFile(path, 'utf8'));
   } catch (error) {
     if (errorCode(error) === 'ENOENT') {
       const hint = 'mount works on the machine of the server; --data names its data folder';

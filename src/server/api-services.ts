@@ -12,12 +12,11 @@ export async function createApiServices(
   parts: Pick<ApiServices, 'randomBytes' | 'wakeWorker' | 'matched' | 'onMatches'> & {
     store: Store;
     directory: AccountDirectory;
-    log: Logger;
     /** Ends what goes on between calls. */
     stopping: AbortSignal;
   },
 ): Promise<ApiServices> {
-  const { store, directory, log, stopping, ...rest } = parts;
+  const { store, directory, stopping, ...rest } = parts;
   return {
     ...rest,
     store,

@@ -93,7 +93,6 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     store,
     directory,
     randomBytes,
-    log,
     matched: recorder.record,
     stopping: stopping.signal,
     wakeWorker: () => worker?.wake(),

@@ -1,11 +1,11 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from '../../test/support/cache-folder.ts';
-import { DEBIAN_APPS, DEBIAN_MINBASE, debianImages } from '../../test/support/debian-images.ts';
-import { addLayer, type Layer, writeImages } from '../../test/support/oci-layout.ts';
-import { type TarEntry, writeTar } from '../../test/support/tar-writer.ts';
+import { cacheFolder } from './cache-folder.ts';
+import { DEBIAN_APPS, DEBIAN_MINBASE, debianImages } from './debian-images.ts';
+import { addLayer, type Layer, writeImages } from './oci-layout.ts';
 import { randomNumbers } from './random.ts';
+import { type TarEntry, writeTar } from './tar-writer.ts';
 
 export const ONE_LARGE_LAYER = 'one-layer-2g';
 export const MANY_SMALL_LAYERS = '40-layers';
@@ -20,11 +20,11 @@ const FILES_PER_SMALL_LAYER = 200;
 const PROGRAM = process.execPath;
 
 /** The OCI layout that holds an image of {@link BENCH_IMAGES} under its name as the tag; made at the first use, and kept. */
-export async function benchImage(name: string): Promise<string> {
-  if (name === DEBIAN_APPS || name === DEBIAN_MINBASE) return debianImages(console.error);
+export async function benchImage(name: string, log: (line: string) => void = console.error): Promise<string> {
+  if (name === DEBIAN_APPS || name === DEBIAN_MINBASE) return debianImages(log);
   const layout = join(cacheFolder(), `bench-${name}-1`);
   if (existsSync(layout)) return layout;
-  console.error(`making ${name}`);
+  log(`making ${name}`);
   const temporary = `${layout}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });

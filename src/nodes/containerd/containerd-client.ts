@@ -3,7 +3,7 @@ import type { MethodDefinition } from '@grpc/proto-loader';
 import type { Digest } from '../../lib/digest.ts';
 import { LarderError } from '../../lib/errors.ts';
 import { loadService, type ServiceName } from './services.ts';
-import type { Labels } from './snapshot-records.ts';
+import type { Labels } from './snapshot-record.ts';
 
 /** containerd answers from its database; only a machine that swaps takes longer. */
 const CALL_TIMEOUT_MS = 30_000;

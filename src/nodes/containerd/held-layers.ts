@@ -5,7 +5,7 @@ import { type Digest, hexOf } from '../../lib/digest.ts';
 import { errorCode } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { holdBlob, isMountPoint, mountLayers, mountTable, unmountLayers } from '../index.ts';
-import type { HeldLayer } from './snapshot-records.ts';
+import type { HeldLayer } from './snapshot-record.ts';
 import type { StateFolders } from './state-folders.ts';
 
 export type HeldLayers = {

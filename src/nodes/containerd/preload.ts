@@ -7,7 +7,7 @@ import type { Logger } from '../../lib/logger.ts';
 import { chainIds, formatReference, parseReference } from '../../oci/index.ts';
 import { type ContainerdClient, connectContainerd, type LeasedClient } from './containerd-client.ts';
 import { watchHeldChains } from './held-chains.ts';
-import { type Labels, REF_LABEL } from './snapshot-records.ts';
+import { type Labels, REF_LABEL } from './snapshot-record.ts';
 
 /** How often the data folder is looked at for new snapshots, and a containerd that is away is tried again. */
 const POLL_MS = 2000;

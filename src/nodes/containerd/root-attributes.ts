@@ -1,7 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { copyAttributes, type Libc, namesRoot } from '../index.ts';
-import type { SnapshotRecord } from './snapshot-records.ts';
+import type { SnapshotRecord } from './snapshot-record.ts';
 import type { StateFolders } from './state-folders.ts';
 
 /** The root of an image without layers, whatever the umask. */

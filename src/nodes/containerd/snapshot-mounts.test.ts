@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { snapshotMounts } from './snapshot-mounts.ts';
-import type { SnapshotRecord } from './snapshot-records.ts';
+import type { SnapshotRecord } from './snapshot-record.ts';
 
 const folders = { lowers: '/var/lib/larder/containerd/l', works: '/var/lib/larder/containerd/w' };
 const parent = (number: number, layer?: number): SnapshotRecord => ({

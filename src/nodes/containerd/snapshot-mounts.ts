@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { MAX_OVERLAY_LAYERS } from '../index.ts';
 import { snapshotError } from './errors.ts';
-import type { SnapshotRecord } from './snapshot-records.ts';
+import type { SnapshotRecord } from './snapshot-record.ts';
 import type { StateFolders } from './state-folders.ts';
 
 /** A mount that containerd, or its shim, makes (containerd, types.Mount). */

@@ -6,7 +6,8 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { digestOfHex } from '../../lib/digest.ts';
 import { LarderError } from '../../lib/errors.ts';
-import { REF_LABEL, SnapshotRecords } from './snapshot-records.ts';
+import { REF_LABEL } from './snapshot-record.ts';
+import { SnapshotRecords } from './snapshot-records.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'larder-records-'));
 let files = 0;

@@ -1,91 +1,9 @@
-import { DatabaseSync } from 'node:sqlite';
-import { z } from 'zod';
-import { type Digest, parseDigest } from '../../lib/digest.ts';
-import { errorCode, LarderError } from '../../lib/errors.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Digest } from '../../lib/digest.ts';
+import { LarderError } from '../../lib/errors.ts';
 import { snapshotError } from './errors.ts';
-
-/** Names the layer chain that a snapshot is meant to become; containerd finds the snapshot again by it. */
-export const REF_LABEL = 'containerd.io/snapshot.ref';
-
-export type SnapshotKind = 'view' | 'active' | 'committed';
-export type Labels = Readonly<Record<string, string>>;
-
-/** One snapshot (containerd, snapshots.Info), and where its files lie. */
-export type SnapshotRecord = {
-  /** Names its folders; never used twice. */
-  readonly number: number;
-  readonly name: string;
-  /** Empty for none. */
-  readonly parent: string;
-  readonly kind: SnapshotKind;
-  readonly labels: Labels;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-  /** Of a committed snapshot. */
-  readonly sizeBytes: number;
-  readonly inodes: number;
-  /** The number of the held layer that it shows; undefined where its files are its own. */
-  readonly layer: number | undefined;
-};
-
-/** A layer blob that is mounted at the folder of its number. */
-export type HeldLayer = {
-  readonly number: number;
-  /** Key of the blob, and tree digest of its file where that is known. */
-  readonly blob: Digest;
-  readonly blobDigest: Digest | undefined;
-};
-
-const SCHEMA = `
-create table if not exists layers (
-  number integer primary key,
-  blob text not null unique,
-  blob_digest text
-) strict;
-create table if not exists snapshots (
-  number integer primary key,
-  name text not null unique,
-  parent integer references snapshots (number),
-  kind text not null,
-  labels text not null,
-  created_at_ms integer not null,
-  updated_at_ms integer not null,
-  size_bytes integer not null default 0,
-  inodes integer not null default 0,
-  layer integer references layers (number)
-) strict;
-create index if not exists snapshots_by_parent on snapshots (parent);
-create index if not exists snapshots_by_layer on snapshots (layer);
-pragma user_version = 1;
-`;
-const SCHEMA_VERSION = 1;
-
-const SELECT = `select s.number, s.name, coalesce(p.name, '') as parent, s.kind, s.labels, s.created_at_ms as createdAtMs,
-  s.updated_at_ms as updatedAtMs, s.size_bytes as sizeBytes, s.inodes, s.layer
-  from snapshots s left join snapshots p on p.number = s.parent order by s.number`;
-
-const recordSchema = z.object({
-  number: z.number(),
-  name: z.string(),
-  parent: z.string(),
-  kind: z.enum(['view', 'active', 'committed']),
-  labels: z.string().transform((text) => labelsSchema.parse(JSON.parse(text))),
-  createdAtMs: z.number(),
-  updatedAtMs: z.number(),
-  sizeBytes: z.number(),
-  inodes: z.number(),
-  layer: z
-    .number()
-    .nullable()
-    .transform((layer) => layer ?? undefined),
-});
-const labelsSchema = z.record(z.string(), z.string());
-const digestSchema = z.string().transform((text) => parseDigest(text));
-const layerSchema = z.object({
-  number: z.number(),
-  blob: digestSchema,
-  blobDigest: digestSchema.nullable().transform((digest) => digest ?? undefined),
-});
+import { loadRecords, openRecordsDatabase } from './records-database.ts';
+import { type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord } from './snapshot-record.ts';
 
 /**
  * What the snapshotter knows across restarts, in one SQLite file: containerd's rules for names, parents and kinds
@@ -104,12 +22,10 @@ export class SnapshotRecords {
 
   constructor(path: string, now: () => number = Date.now) {
     this.#now = now;
-    this.#database = openDatabase(path);
-    for (const row of this.#database.prepare('select number, blob, blob_digest as blobDigest from layers').all()) {
-      const layer = layerSchema.parse(row);
-      this.#layers.set(layer.number, layer);
-    }
-    for (const row of this.#database.prepare(SELECT).all()) this.#remember(recordSchema.parse(row));
+    this.#database = openRecordsDatabase(path);
+    const { layers, snapshots } = loadRecords(this.#database);
+    for (const layer of layers) this.#layers.set(layer.number, layer);
+    for (const snapshot of snapshots) this.#remember(snapshot);
     for (const { number } of [...this.#layers.values(), ...this.#snapshots.values()]) {
       this.#lastNumber = Math.max(this.#lastNumber, number);
     }
@@ -336,31 +252,4 @@ function withPath(so: Labels, labels: Labels, path: string): Labels {
   }
   const label = path.slice('labels.'.length);
   return { ...so, [label]: labels[label] ?? '' };
-}
-
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    // Set before the first access, so that the lock lasts until the file is closed, however the process ends.
-    database.exec('pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full;');
-    database.exec('pragma foreign_keys = on; begin immediate; commit;');
-    const version = Number(database.prepare('pragma user_version').get()?.user_version ?? 0);
-    if (version > SCHEMA_VERSION) {
-      throw new LarderError('snapshots.version', `${path} was written by a newer version of larder; use that one`);
-    }
-    database.exec(SCHEMA);
-    return database;
-  } catch (error) {
-    database.close();
-    if (errorCode(error) === 'ERR_SQLITE_ERROR' && String(error).includes('locked')) {
-      throw new LarderError(
-        'snapshots.locked',
-        `another larder snapshotter works with ${path}; choose another --state`,
-        {
-          cause: error,
-        },
-      );
-    }
-    throw error;
-  }
 }

@@ -7,7 +7,7 @@ import {
 import { z } from 'zod';
 import type { Logger } from '../../lib/logger.ts';
 import { toGrpcStatus } from './errors.ts';
-import type { SnapshotKind, SnapshotRecord } from './snapshot-records.ts';
+import type { SnapshotKind, SnapshotRecord } from './snapshot-record.ts';
 import type { Snapshotter } from './snapshotter.ts';
 
 /** Snapshots in one message of the stream that List answers with (containerd, services/snapshots/service.go). */

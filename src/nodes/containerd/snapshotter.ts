@@ -11,7 +11,8 @@ import { openHeldLayers } from './held-layers.ts';
 import { inTurn } from './in-turn.ts';
 import { copyRootAttributes } from './root-attributes.ts';
 import { type SnapshotMount, snapshotMounts } from './snapshot-mounts.ts';
-import { type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord, SnapshotRecords } from './snapshot-records.ts';
+import { type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord } from './snapshot-record.ts';
+import { SnapshotRecords } from './snapshot-records.ts';
 import { openStateFolders } from './state-folders.ts';
 import { emptyTrash, moveOrphansToTrash } from './trash.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { benchImage } from '../../test/support/bench-images.ts';
 import { DEBIAN_APPS } from '../../test/support/debian-images.ts';
 import { pushImage } from '../../test/support/push-image.ts';
-import { benchImage } from '../../test/support/bench-images.ts';
 import { type Bench, create, type Goal, ready, spread } from './goal.ts';
 
 const PAUSE_MS = 5;

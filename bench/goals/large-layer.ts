@@ -1,8 +1,8 @@
+import { benchImage, ONE_LARGE_LAYER } from '../../test/support/bench-images.ts';
 import { MANIFEST } from '../../test/support/oci-layout.ts';
 import { pushImage } from '../../test/support/push-image.ts';
 import { dropCaches } from '../cold-run.ts';
 import { processPeakBytes } from '../process-cpu.ts';
-import { benchImage, ONE_LARGE_LAYER } from '../../test/support/bench-images.ts';
 import { type Bench, createReadyMs, type Goal } from './goal.ts';
 
 /** 2 GiB of files in one layer; its headers are a thousandth more. */

@@ -1,7 +1,7 @@
+import { benchImage } from '../../test/support/bench-images.ts';
 import { startCountingProxy } from '../../test/support/counting-proxy.ts';
 import { DEBIAN_MINBASE } from '../../test/support/debian-images.ts';
 import { pushImage } from '../../test/support/push-image.ts';
-import { benchImage } from '../../test/support/bench-images.ts';
 import { type Bench, create, type Goal, ready } from './goal.ts';
 
 const CACHES = 100;

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ErofsFile, openErofs } from '../../src/layers/erofs/index.ts';
+import { benchImage } from '../../test/support/bench-images.ts';
 import { DEBIAN_MINBASE } from '../../test/support/debian-images.ts';
 import { addLayer, MANIFEST, writeImages } from '../../test/support/oci-layout.ts';
 import { pushImage } from '../../test/support/push-image.ts';
 import { writeTar } from '../../test/support/tar-writer.ts';
-import { benchImage } from '../../test/support/bench-images.ts';
 import { type Bench, type BenchServer, create, type Goal, ready } from './goal.ts';
 
 const IMAGES = 20;

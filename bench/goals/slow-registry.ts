@@ -1,8 +1,8 @@
+import { benchImage } from '../../test/support/bench-images.ts';
 import { DEBIAN_APPS } from '../../test/support/debian-images.ts';
 import { MANIFEST } from '../../test/support/oci-layout.ts';
 import { pushImage } from '../../test/support/push-image.ts';
 import { startSlowProxy } from '../../test/support/slow-proxy.ts';
-import { benchImage } from '../../test/support/bench-images.ts';
 import { type Bench, createReadyMs, type Goal } from './goal.ts';
 
 /** 100 Mbit/s, shared by all connections. */

@@ -115,6 +115,9 @@ async function convert(
       expectedDiffId: job.diffId,
       expectedBytes: job.compressedBytes,
       sink: {
+        reserve(blobBytes) {
+          if (blobBytes > job.maxBlobBytes) throw exceedsSize(job);
+        },
         writev: (buffers, position) => {
           const end = buffers.reduce((sum, buffer) => sum + buffer.byteLength, position);
           if (end > job.maxBlobBytes) throw exceedsSize(job);

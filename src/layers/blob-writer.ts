@@ -7,6 +7,8 @@ import { BLOCK_BYTES } from './erofs/index.ts';
 export type LayerSink = {
   /** Writes the buffers one after the other from this byte position on. What was never written reads as zeros. */
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
+  /** The blob will have at least so many bytes; throws when it may not. Holes count, though they are never written. */
+  reserve?(blobBytes: number): void;
 };
 
 /** One write: a piece of the tree digest. Larger ones gained nothing; below 1 MiB the calls begin to show. */
@@ -47,6 +49,11 @@ export class BlobWriter {
 
   get isFull(): boolean {
     return this.#full.length > 0;
+  }
+
+  /** So many bytes are about to come: throws what the sink throws when they are too many. */
+  reserve(bytes: number): void {
+    this.#sink.reserve?.(this.position + bytes);
   }
 
   append(bytes: Uint8Array): void {

@@ -1,7 +1,9 @@
 import type { Writable } from 'node:stream';
-import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
+import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
+import { errorCode, LarderError } from '../lib/errors.ts';
 import { inflateByIgzip } from './igzip.ts';
 import { corruptInput, type Input, inputOf } from './inflater-input.ts';
+import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
 
 export type Compression = 'gzip' | 'zstd' | 'none';
 
@@ -17,20 +19,30 @@ export type Decompressor = (
 
 /** Half as fast again as the default of 16 KiB; larger ones gain nothing. */
 const CHUNK_BYTES = 256 * 1024;
+/** After a frame that gave less than one of the above: most likely one of many, and a smaller buffer is made faster. */
+const SMALL_CHUNK_BYTES = 16 * 1024;
+/** A window above the limit; one that has to be told from corrupt input. */
+const WINDOW_TOO_LARGE = 'ZSTD_error_frameParameter_windowTooLarge';
 
 /** The inflaters of node:zlib; for gzip `igzip` as a child process, if its path is given. */
-export function createDecompressor(options: { igzipPath?: string } = {}): Decompressor {
+export function createDecompressor(options: { igzipPath?: string; limits?: Partial<LayerLimits> } = {}): Decompressor {
   const { igzipPath } = options;
+  const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits };
   return (compression, source, signal) => {
     if (compression === 'none') return source;
-    if (compression === 'zstd') return inflate(source, { name: 'zstd', create: createZstd, signal });
+    if (compression === 'zstd') return inflate(source, { name: 'zstd', create: zstdOf(limits), limits, signal });
     if (igzipPath !== undefined) return inflateByIgzip(source, igzipPath, signal);
-    return inflate(source, { name: 'gzip', create: createGzip, signal });
+    return inflate(source, { name: 'gzip', create: createGzip, limits, signal });
   };
 }
 
-const createGzip = () => createGunzip({ chunkSize: CHUNK_BYTES });
-const createZstd = () => createZstdDecompress({ chunkSize: CHUNK_BYTES });
+type CreateInflater = (chunkSize: number) => Gunzip | ZstdDecompress;
+const createGzip: CreateInflater = (chunkSize) => createGunzip({ chunkSize });
+
+function zstdOf({ maxWindowBytes }: LayerLimits): CreateInflater {
+  const params = { [constants.ZSTD_d_windowLogMax]: Math.max(10, Math.floor(Math.log2(maxWindowBytes))) };
+  return (chunkSize) => createZstdDecompress({ chunkSize, params });
+}
 
 /**
  * One inflater after the other until the source is used up. node:zlib stops at the end of a zstd frame when more follows
@@ -39,26 +51,36 @@ const createZstd = () => createZstdDecompress({ chunkSize: CHUNK_BYTES });
  */
 async function* inflate(
   source: AsyncIterable<Uint8Array>,
-  options: { name: string; create: () => Gunzip | ZstdDecompress; signal: AbortSignal | undefined },
+  options: { name: string; create: CreateInflater; limits: LayerLimits; signal: AbortSignal | undefined },
 ): AsyncGenerator<Uint8Array> {
   const input = inputOf(source);
   let offset = 0;
+  let frames = 0;
+  let chunkSize = CHUNK_BYTES;
   let rest = await input.next();
   try {
     do {
-      const stream = options.create();
+      enforce(options.limits, 'maxFrames', ++frames);
+      const stream = options.create(chunkSize);
+      let frameBytes = 0;
       const feeding = feed(stream, rest ?? new Uint8Array(), input);
       try {
-        for await (const chunk of stream) yield toBytes(chunk);
+        for await (const chunk of stream) {
+          const bytes = toBytes(chunk);
+          frameBytes += bytes.length;
+          yield bytes;
+        }
         rest = await feeding;
       } catch (error) {
         options.signal?.throwIfAborted();
         if (input.failure) throw input.failure.error;
+        if (errorCode(error) === WINDOW_TOO_LARGE) throw windowTooLarge(options.limits);
         throw corruptInput(options.name, offset + stream.bytesWritten, error);
       } finally {
         stream.destroy();
       }
       offset += stream.bytesWritten;
+      chunkSize = frameBytes < CHUNK_BYTES ? SMALL_CHUNK_BYTES : CHUNK_BYTES;
     } while (rest);
   } finally {
     await input.close();
@@ -87,6 +109,11 @@ function write(stream: Writable, chunk: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(chunk, (error) => (error ? reject(error) : resolve()));
   });
+}
+
+function windowTooLarge({ maxWindowBytes: max }: LayerLimits): LarderError {
+  const message = `the layer exceeds the limit maxWindowBytes: its zstd window is more than ${max}`;
+  return new LarderError('layers.limit', message, { facts: { limit: 'maxWindowBytes', max } });
 }
 
 function toBytes(chunk: unknown): Uint8Array {

@@ -116,19 +116,22 @@ export class LayerBuilder implements TarHandler {
     this.#writer.align(BLOCK_BYTES);
     const firstBlock = this.#writer.position / BLOCK_BYTES;
     if (!sparse) {
+      this.#writer.reserve(size);
       this.#target = this.#writer;
       return newFile(attributes, size, size === 0 ? 0 : firstBlock);
     }
     const layout = layOutSparse(sparse, size, firstBlock);
     this.#sparseOverheadBytes += layout.overheadBytes;
     enforce(this.#limits, 'maxSparseOverheadBytes', this.#sparseOverheadBytes);
+    this.#writer.reserve(layout.ranges.reduce((bytes, { start, end }) => bytes + end - start, 0));
     this.#target = new SparseFileWriter(this.#writer, sparse, layout.ranges);
     return newFile(attributes, size, layout.data);
   }
 
   #count(entry: TarEntry): void {
     const limits = this.#limits;
-    enforce(limits, 'maxEntries', ++this.#entries);
+    this.#entries++;
+    this.#tree.count();
     if (entry.path.includes('\0') || entry.linkPath.includes('\0')) {
       throw new LarderError('layers.invalid-entry', 'the layer has a name with a NUL', {
         facts: { offset: entry.offset },
@@ -139,6 +142,7 @@ export class LayerBuilder implements TarHandler {
     const name = entry.path.slice(entry.path.lastIndexOf('/', entry.path.length - 2) + 1);
     if (name.length > limits.maxNameBytes) enforce(limits, 'maxNameBytes', name.replace(/\/$/, '').length);
     enforce(limits, 'maxXattrs', entry.xattrs.length);
+    for (const { name: xattr } of entry.xattrs) enforce(limits, 'maxNameBytes', xattr.length);
     const xattrBytes = entry.xattrs.reduce((bytes, xattr) => bytes + xattr.name.length + xattr.value.length, 0);
     enforce(limits, 'maxXattrBytes', xattrBytes);
     this.#metadataBytes += entry.path.length + entry.linkPath.length + xattrBytes + 48 * (entry.sparse?.length ?? 0);

@@ -30,6 +30,7 @@ export type ImplicitDirectory = { directory: Directory; path: ByteString; parent
 export class LayerTree {
   readonly root = newDirectory(IMPLICIT);
   readonly #limits: LayerLimits;
+  #inodes = 0;
   #lookups = 0;
   #grafts = 0;
   /** Directories that no entry named. */
@@ -47,6 +48,11 @@ export class LayerTree {
 
   get isRootOpaque(): boolean {
     return this.#opaque.has(this.root);
+  }
+
+  /** One more entry, or directory that none names: all of them are kept in memory. */
+  count(): void {
+    enforce(this.#limits, 'maxEntries', ++this.#inodes);
   }
 
   /** Puts an inode at a path; a directory that is there already keeps its entries and takes the new attributes. */
@@ -210,6 +216,7 @@ export class LayerTree {
   /** The directory at a path; what is missing, or no directory, becomes one. */
   #walk(path: readonly ByteString[]): Directory {
     const found = this.#resolve(path, (parent, name, existing) => {
+      this.count();
       const directory = newDirectory(IMPLICIT);
       this.#implicit.add(directory);
       if (existing) this.#opaque.add(directory);

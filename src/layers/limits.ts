@@ -14,7 +14,11 @@ export type LayerLimits = {
   /** Tar bytes per compressed byte, once the tar is larger than `ratioFloorBytes`. Deflate can't exceed 1032. */
   maxRatio: number;
   ratioFloorBytes: number;
-  /** Tar entries. With 250 bytes of memory each, half a million take 125 MB. */
+  /** What the zstd decoder keeps to look back at. Encoders of images go up to 32 MiB; `zstd --ultra -22` asks for 128. */
+  maxWindowBytes: number;
+  /** Frames of zstd, each of which costs a tenth of a millisecond; zstd:chunked makes one for each file. */
+  maxFrames: number;
+  /** Tar entries, and directories that are made for those without one. With 250 bytes of memory each, half a million take 125 MB. */
   maxEntries: number;
   /** Directories above one another. */
   maxDepth: number;
@@ -29,6 +33,10 @@ export type LayerLimits = {
   maxXattrBytes: number;
   /** One pax header, GNU long name or sparse map. Go's archive/tar stops at the same size. */
   maxHeaderBytes: number;
+  /** All pax headers, long names and sparse maps together, a block at least each: reading them is the slowest of all. */
+  maxExtensionBytes: number;
+  /** What follows the end of the tar and is ignored; writers fill up a record of 10 KiB, or a tape's. */
+  maxTrailingBytes: number;
   /** Names, link targets, extended attributes and sparse maps of all entries: what is kept in memory beside the inodes. */
   maxMetadataBytes: number;
   /** Size that one file may claim. */
@@ -42,6 +50,8 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
   maxTarBytes: 128 * GIB,
   maxRatio: 1100,
   ratioFloorBytes: GIB,
+  maxWindowBytes: 64 * MIB,
+  maxFrames: 500_000,
   maxEntries: 500_000,
   maxDepth: 512,
   maxLookups: 32_000_000,
@@ -50,6 +60,8 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
   maxXattrs: 128,
   maxXattrBytes: 128 * KIB,
   maxHeaderBytes: MIB,
+  maxExtensionBytes: 512 * MIB,
+  maxTrailingBytes: 64 * MIB,
   maxMetadataBytes: 64 * MIB,
   maxFileBytes: 16 * 1024 * GIB,
   maxSparseOverheadBytes: 64 * MIB,

@@ -107,6 +107,7 @@ async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup,
     case 'file': {
       writer.align(BLOCK_BYTES);
       const start = writer.position;
+      writer.reserve(lower.size);
       for await (const bytes of lower.data) {
         writer.append(bytes);
         if (writer.isFull) await writer.flush();

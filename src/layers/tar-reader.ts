@@ -44,6 +44,8 @@ export class TarReader {
   #segments: SparseSegment[] = [];
   #map10: SparseMap10 | undefined;
   #mapBytes = 0;
+  #extensionBytes = 0;
+  #trailingBytes = 0;
 
   constructor(handler: TarHandler, limits: LayerLimits) {
     this.#handler = handler;
@@ -79,6 +81,8 @@ export class TarReader {
         return taken;
       }
       case 'end':
+        this.#trailingBytes += available;
+        enforce(this.#limits, 'maxTrailingBytes', this.#trailingBytes);
         return available;
       case 'header':
       case 'oldGnuMap':
@@ -138,6 +142,7 @@ export class TarReader {
 
   #startSpecial(header: RawHeader): void {
     enforce(this.#limits, 'maxHeaderBytes', header.size);
+    this.#countExtension(TAR_BLOCK_BYTES + header.size);
     this.#special = Buffer.allocUnsafe(header.size);
     this.#specialUsed = 0;
     this.#specialType = header.typeFlag;
@@ -203,7 +208,13 @@ export class TarReader {
     }
   }
 
+  #countExtension(bytes: number): void {
+    this.#extensionBytes += bytes;
+    enforce(this.#limits, 'maxExtensionBytes', this.#extensionBytes);
+  }
+
   #onOldGnuMap(block: Buffer, offset: number, isHeader: boolean): void {
+    this.#countExtension(TAR_BLOCK_BYTES);
     const hasMore = readOldGnuMap(block, { isHeader, segments: this.#segments, offset });
     enforce(this.#limits, 'maxHeaderBytes', this.#segments.length * 24);
     if (hasMore) this.#state = 'oldGnuMap';
@@ -215,6 +226,7 @@ export class TarReader {
     if (!entry) return;
     this.#remaining -= TAR_BLOCK_BYTES;
     this.#mapBytes += TAR_BLOCK_BYTES;
+    this.#countExtension(TAR_BLOCK_BYTES);
     enforce(this.#limits, 'maxHeaderBytes', this.#mapBytes);
     if (this.#remaining < 0) throw corruptTar('a broken sparse map', entry.offset);
     const segments = this.#map10?.push(block);

@@ -85,6 +85,7 @@ export function checkSparseMap(
   options: { size: number; storedBytes: number; offset: number },
 ): SparseSegment[] {
   const { size, storedBytes, offset } = options;
+  if (size < 0) throw corruptTar('a negative size', offset);
   let end = 0;
   let stored = 0;
   for (const segment of segments) {

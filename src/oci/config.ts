@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Digest } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
 import { digestSchema, parseJson, parseSchema } from './document.ts';
-import { DEFAULT_DOCUMENT_LIMITS } from './limits.ts';
+import { DEFAULT_DOCUMENT_LIMITS, type DocumentLimits } from './limits.ts';
 import type { Platform } from './platform.ts';
 
 /** What Larder needs of an image config (image-spec config.md), and the rest of it as text. */
@@ -24,10 +24,12 @@ const configSchema = z.object({
 });
 
 /** Reads an image config that must describe as many layers as its manifest. Throws `oci.config-invalid`, `oci.limit-exceeded`. */
-export function parseConfig(bytes: Uint8Array, options: { layerCount: number; maxBytes?: number }): ImageConfig {
+export function parseConfig(bytes: Uint8Array, options: { layerCount: number; limits?: DocumentLimits }): ImageConfig {
+  const { maxConfigBytes, maxValues } = options.limits ?? DEFAULT_DOCUMENT_LIMITS;
   const { text, value } = parseJson(bytes, {
     ...WHAT,
-    limit: { name: 'maxConfigBytes', maxBytes: options.maxBytes ?? DEFAULT_DOCUMENT_LIMITS.maxConfigBytes },
+    limit: { name: 'maxConfigBytes', maxBytes: maxConfigBytes },
+    maxValues,
   });
   const { os, architecture, variant, rootfs } = parseSchema(configSchema, value, WHAT);
   // null: an image without layers, as Go writes it.

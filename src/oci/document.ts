@@ -27,16 +27,26 @@ export const descriptorSchema = z.object({
 /** Strict UTF-8 and JSON, within the limit; throws `oci.limit-exceeded` or `code`. */
 export function parseJson(
   bytes: Uint8Array,
-  options: { what: string; code: string; limit: { name: string; maxBytes: number } },
+  options: { what: string; code: string; limit: { name: string; maxBytes: number }; maxValues: number },
 ): { text: string; value: unknown } {
-  const { what, code, limit } = options;
+  const { what, code, limit, maxValues } = options;
   if (bytes.byteLength > limit.maxBytes) throw limitExceeded(limit.name, limit.maxBytes, `bytes of ${what}`);
+  if (countValues(bytes) > maxValues) throw limitExceeded('maxValues', maxValues, `values in ${what}`);
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return { text, value: JSON.parse(text) };
   } catch (cause) {
     throw new LarderError(code, `the ${what} is not JSON in UTF-8`, { cause });
   }
+}
+
+const SEPARATORS = new Set([...',[{'].map((character) => character.charCodeAt(0)));
+
+/** No fewer values than the document has, without parsing it. */
+function countValues(bytes: Uint8Array): number {
+  let count = 1;
+  for (const byte of bytes) if (SEPARATORS.has(byte)) count++;
+  return count;
 }
 
 /** The value by its schema; throws `code` with the path of the first thing that is wrong. */

@@ -4,6 +4,8 @@ export type DocumentLimits = {
   maxManifestBytes: number;
   /** A config carries history and labels; the largest in the wild stay under 1 MiB. */
   maxConfigBytes: number;
+  /** Commas and opening brackets, in strings too: parsed, an empty list takes twenty times its two bytes. */
+  maxValues: number;
   /** Docker builds at most 127; tools that go beyond stay in the hundreds. */
   maxLayers: number;
   maxIndexEntries: number;
@@ -14,6 +16,7 @@ export type DocumentLimits = {
 export const DEFAULT_DOCUMENT_LIMITS: DocumentLimits = {
   maxManifestBytes: 4 * 1024 * 1024,
   maxConfigBytes: 8 * 1024 * 1024,
+  maxValues: 200_000,
   maxLayers: 1000,
   maxIndexEntries: 1000,
   maxIndexDepth: 2,

@@ -42,6 +42,8 @@ const rootSchema = z.looseObject({
   mediaType: mediaTypeSchema.optional(),
 });
 
+type Root = z.infer<typeof rootSchema>;
+
 const manifestSchema = z.object({ config: descriptorSchema, layers: z.array(descriptorSchema).nullable() });
 
 const platformSchema = z.object({ os: z.string(), architecture: z.string(), variant: z.string().optional() });
@@ -66,6 +68,7 @@ export function parseManifest(
   const { text, value } = parseJson(bytes, {
     ...WHAT,
     limit: { name: 'maxManifestBytes', maxBytes: limits.maxManifestBytes },
+    maxValues: limits.maxValues,
   });
   const root = parseSchema(rootSchema, value, WHAT);
   if (root.schemaVersion === 1) throw schema1Unsupported();
@@ -77,7 +80,7 @@ export function parseManifest(
 }
 
 /** One meaning only: header, `mediaType` and content must agree (CVE-2021-41190, CVE-2024-3727). */
-function kindOf(root: z.infer<typeof rootSchema>, declared: DocumentKind | undefined): DocumentKind {
+function kindOf(root: Root, declared: DocumentKind | undefined): DocumentKind {
   const looksLikeIndex = root.manifests !== undefined;
   const looksLikeManifest = root.layers !== undefined || root.config !== undefined;
   if (looksLikeIndex && looksLikeManifest) {
@@ -94,11 +97,12 @@ function kindOf(root: z.infer<typeof rootSchema>, declared: DocumentKind | undef
   return content;
 }
 
-function readManifest(text: string, root: unknown, { maxLayers }: DocumentLimits): Omit<ImageManifest, 'mediaType'> {
+function readManifest(text: string, root: Root, { maxLayers }: DocumentLimits): Omit<ImageManifest, 'mediaType'> {
+  // Before they are looked at: the schema would list what is wrong with each.
+  if (lengthOf(root, 'layers') > maxLayers) throw limitExceeded('maxLayers', maxLayers, 'layers');
   const { config, layers: listed } = parseSchema(manifestSchema, root, WHAT);
   // Go writes an empty list of an image without layers as null.
   const layers = listed ?? [];
-  if (layers.length > maxLayers) throw limitExceeded('maxLayers', maxLayers, 'layers');
   if (!isImageConfig(config.mediaType)) {
     throw unsupported(config.mediaType, 'the reference names an artifact, not a container image');
   }
@@ -106,9 +110,11 @@ function readManifest(text: string, root: unknown, { maxLayers }: DocumentLimits
   return { kind: 'manifest', text, config, layers };
 }
 
-function readIndex(text: string, root: unknown, { maxIndexEntries }: DocumentLimits): ImageIndex {
+function readIndex(text: string, root: Root, { maxIndexEntries }: DocumentLimits): ImageIndex {
+  if (lengthOf(root, 'manifests') > maxIndexEntries) {
+    throw limitExceeded('maxIndexEntries', maxIndexEntries, 'index entries');
+  }
   const { manifests } = parseSchema(indexSchema, root, { ...WHAT, what: 'index' });
-  if (manifests.length > maxIndexEntries) throw limitExceeded('maxIndexEntries', maxIndexEntries, 'index entries');
   return {
     kind: 'index',
     text,
@@ -118,6 +124,11 @@ function readIndex(text: string, root: unknown, { maxIndexEntries }: DocumentLim
       return [{ ...descriptor, kind, ...(platform ? { platform: readPlatform(platform) } : {}) }];
     }),
   };
+}
+
+function lengthOf(root: Root, field: 'layers' | 'manifests'): number {
+  const list = root[field];
+  return Array.isArray(list) ? list.length : 0;
 }
 
 function readPlatform({ os, architecture, variant }: z.infer<typeof platformSchema>): Platform {

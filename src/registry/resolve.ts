@@ -44,8 +44,9 @@ export async function resolveImage(
   const { platform, signal } = options;
   const found = await findManifest(connection, reference, options);
   const { config, layers } = found.manifest;
-  const { maxConfigBytes } = connection.settings.documents;
-  const readConfig = (bytes: Uint8Array) => parseConfig(bytes, { layerCount: layers.length, maxBytes: maxConfigBytes });
+  const { documents: limits } = connection.settings;
+  const { maxConfigBytes } = limits;
+  const readConfig = (bytes: Uint8Array) => parseConfig(bytes, { layerCount: layers.length, limits });
   const document = await fetchDocument(
     connection,
     {

@@ -42,7 +42,9 @@ const LAYER = {
   maxTarBytes: layer('maxTarBytes', 'Size of a layer unpacked'),
   maxRatio: layer('maxRatio', 'Unpacked bytes per compressed byte, once `ratioFloorBytes` are unpacked'),
   ratioFloorBytes: layer('ratioFloorBytes', 'From where on `maxRatio` counts'),
-  maxEntries: layer('maxEntries', 'Entries of the tar'),
+  maxWindowBytes: layer('maxWindowBytes', 'Window of a zstd stream, a power of two', 2 * 1024 * MIB),
+  maxFrames: layer('maxFrames', 'Frames of a zstd stream'),
+  maxEntries: layer('maxEntries', 'Entries of the tar, and directories that it doesn’t name'),
   maxDepth: layer('maxDepth', 'Directories above one another'),
   maxLookups: layer('maxLookups', 'Names looked up for all entries together'),
   maxPathBytes: layer('maxPathBytes', 'Path of an entry, and target of a link', DEFAULT_LAYER_LIMITS.maxPathBytes),
@@ -50,6 +52,8 @@ const LAYER = {
   maxXattrs: layer('maxXattrs', 'Extended attributes of an entry'),
   maxXattrBytes: layer('maxXattrBytes', 'Names and values of an entry’s extended attributes'),
   maxHeaderBytes: layer('maxHeaderBytes', 'One pax header, GNU long name or sparse map'),
+  maxExtensionBytes: layer('maxExtensionBytes', 'All pax headers, GNU long names and sparse maps of the tar'),
+  maxTrailingBytes: layer('maxTrailingBytes', 'What follows the end of the tar'),
   maxMetadataBytes: layer(
     'maxMetadataBytes',
     'Names, link targets, extended attributes and sparse maps of all entries',
@@ -62,6 +66,7 @@ const LAYER = {
 const DOCUMENT = {
   maxManifestBytes: document('maxManifestBytes', 'Manifest or index'),
   maxConfigBytes: document('maxConfigBytes', 'Image config'),
+  maxValues: document('maxValues', 'Values in a manifest, index or config'),
   maxLayers: document('maxLayers', 'Layers of an image'),
   maxIndexEntries: document('maxIndexEntries', 'Entries of an index'),
   maxIndexDepth: document('maxIndexDepth', 'Indexes above one another'),

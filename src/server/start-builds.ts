@@ -33,8 +33,8 @@ export async function startBuilds(
   const { log, limits, metrics } = parts;
   const igzipPath = config.decompressor === 'auto' ? await findIgzip(config.path) : undefined;
   log.info({ igzip: igzipPath ?? 'not found' }, 'builds begin');
-  const inProcess = createDecompressor();
-  const fastest = igzipPath === undefined ? inProcess : createDecompressor({ igzipPath });
+  const inProcess = createDecompressor({ limits: layerLimits(limits) });
+  const fastest = igzipPath === undefined ? inProcess : createDecompressor({ igzipPath, limits: layerLimits(limits) });
   const name = `${hostname()}/${process.pid}/${randomAlphanumeric(6, randomBytes)}`;
   const services = {
     ...parts,

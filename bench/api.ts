@@ -168,12 +168,12 @@ async function measureCalls(server: ChildServer, port: number, queries: Record<'
     await measure('match 20 images', scheme, queries.match, { connections: 1, calls: Math.ceil(calls / 10) });
     await measure('match 20 images', scheme, queries.match, { connections, calls: Math.ceil(calls / 5) });
   }
-  for (const [name, asked] of [
+  for (const [name, same] of [
     ['by id, V1', queries.id],
     ['page of 20, V1', queries.page],
   ] as const) {
     const row = rows.find((one) => one.name === name);
-    if (row) rows.push(await measureBare(row, asked));
+    if (row) rows.push(await measureBare(row, same));
   }
   return rows;
 }

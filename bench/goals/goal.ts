@@ -11,7 +11,7 @@ export type Bench = {
   readonly work: string;
   readonly registry: DockerRegistry;
   /** A server with an empty data folder. */
-  start(env?: NodeJS.ProcessEnv): Promise<BenchServer>;
+  readonly start: (env?: NodeJS.ProcessEnv) => Promise<BenchServer>;
 };
 export type BenchServer = LarderServer & { readonly client: Client };
 

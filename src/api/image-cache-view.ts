@@ -66,7 +66,7 @@ export const IMAGE_CACHE_FIELDS = {
 /** What the store keeps beside every cache, ready to be sent. The version changes with {@link imageCacheView}. */
 export const IMAGE_CACHE_VIEW: CacheView = {
   version: 2,
-  render: ({ lastMatchedAtMs: _, ...cache }) => JSON.stringify(imageCacheView(cache)),
+  render: (cache) => JSON.stringify({ ...imageCacheView(cache), LastMatchedTime: undefined }),
   complete: (view, lastMatchedAtMs) => `${view.slice(0, -1)},"LastMatchedTime":"${formatTime(lastMatchedAtMs)}"}`,
 };
 

@@ -9,11 +9,11 @@ export const digestOf = (bytes: Uint8Array) => digestOfHex(createHash('sha256').
 
 /** The tree digest by its definition: of the digests of the pieces, one after the other. */
 export function treeDigest(file: Uint8Array) {
-  const pieces: Buffer[] = [];
+  const digests: Buffer[] = [];
   for (let at = 0; at < file.length; at += PIECE_BYTES) {
-    pieces.push(hash('sha256', file.subarray(at, at + PIECE_BYTES), 'buffer'));
+    digests.push(hash('sha256', file.subarray(at, at + PIECE_BYTES), 'buffer'));
   }
-  return digestOf(Buffer.concat(pieces));
+  return digestOf(Buffer.concat(digests));
 }
 
 /** A sink in memory; what nobody wrote reads as zeros. */

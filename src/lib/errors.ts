@@ -35,8 +35,15 @@ export function describeError(error: unknown): string {
   return parts.join(': ');
 }
 
+/** What Linux says and libuv has no name for (errno(3)): Node.js gives their number instead. */
+const UNNAMED: ReadonlyMap<string, string> = new Map([
+  ['Unknown system error -74', 'EBADMSG'],
+  ['Unknown system error -117', 'EUCLEAN'],
+  ['Unknown system error -122', 'EDQUOT'],
+]);
+
 /** The `code` of a system or library error (`ECONNREFUSED`, `ENOSPC`), if it has one. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
+  return typeof error.code === 'string' ? (UNNAMED.get(error.code) ?? error.code) : undefined;
 }

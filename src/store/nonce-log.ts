@@ -27,10 +27,10 @@ export function createNonceLog(path: string): NonceLog {
   let oldLastMinute = 0;
 
   function rotate(full: File): File {
-    closeSync(full.fd);
-    file = undefined;
     renameSync(current, old);
     oldLastMinute = full.lastMinute;
+    file = undefined;
+    closeSync(full.fd);
     return openFile(current, 0);
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -94,4 +94,20 @@ test('property: a set of fingerprints is a set', () => {
     ),
     { numRuns: 50 },
   );
+});
+
+test('a disk that takes nothing refuses no nonce, and gets them all once it takes them again', async (t) => {
+  const path = await newPath(t);
+  const store = createNonceStore(path);
+  await store.remember('k', 'first', ...until(0));
+  // The files can't change places.
+  await mkdir(`${path}.nonces.old/in-the-way`, { recursive: true });
+  for (const nonce of ['second', 'third']) assert.equal(await store.remember('k', nonce, ...until(minutes(1))), true);
+  assert.equal(await store.remember('k', 'second', ...until(minutes(1))), false);
+  await rm(`${path}.nonces.old`, { recursive: true });
+  await store.remember('k', 'fourth', ...until(minutes(1)));
+  store.close();
+  const next = createNonceStore(path);
+  for (const nonce of ['first', 'second', 'third', 'fourth'])
+    assert.equal(await next.remember('k', nonce, ...until(minutes(2))), false, nonce);
 });

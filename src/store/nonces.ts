@@ -4,6 +4,8 @@ import { createNonceLog } from './nonce-log.ts';
 import type { NonceStore } from './ports.ts';
 
 const MINUTE_MS = 60_000;
+/** Nonces that the disk did not take and that are still offered to it: those of some minutes of calls. */
+const MAX_UNWRITTEN = 1_000_000;
 
 /**
  * Nonces in memory, and in a log of their own so that they outlive the process. In the database each took longer than all the
@@ -11,16 +13,33 @@ const MINUTE_MS = 60_000;
  *
  * Of a nonce 64 bits of a hash are kept: with 9 million of them, half an hour of 5,000 calls a second, one of 2 · 10¹² new nonces is
  * taken for one of them, and its caller, who was refused, tries again with another. The nonces of a minute go together.
+ *
+ * A disk that is full or read-only refuses no call: what could not be written is kept in memory and written once it can be.
  */
 export function createNonceStore(path: string): NonceStore & { close(): void } {
   const minutes = new Map<number, FingerprintSet>();
   const log = createNonceLog(path);
   let isLoaded = false;
+  let unwritten: { minute: number; fingerprint: Fingerprint }[] = [];
 
   function add(minute: number, fingerprint: Fingerprint): void {
     const set = minutes.get(minute) ?? new FingerprintSet();
     minutes.set(minute, set);
     set.add(fingerprint);
+  }
+
+  function write(nowMinute: number): void {
+    let written = 0;
+    try {
+      for (const nonce of unwritten) {
+        log.append(nonce.minute, nonce.fingerprint, nowMinute);
+        written++;
+      }
+      unwritten = [];
+    } catch {
+      // Until this process ends, memory is enough; whatever else needs the disk says what is the matter with it.
+      unwritten = unwritten.slice(Math.max(written, unwritten.length - MAX_UNWRITTEN));
+    }
   }
 
   /** At the first nonce, not before: other programs open the store too, and remember none. */
@@ -42,7 +61,8 @@ export function createNonceStore(path: string): NonceStore & { close(): void } {
       }
       const minute = Math.ceil(expiresAtMs / MINUTE_MS);
       add(minute, fingerprint);
-      log.append(minute, fingerprint, nowMinute);
+      unwritten.push({ minute, fingerprint });
+      write(nowMinute);
       return true;
     },
     close: () => log.close(),

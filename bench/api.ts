@@ -4,7 +4,7 @@
  * bytes from memory in the same run as yardsticks.
  *
  *   npm run bench:api -- [--caches N] [--calls N] [--connections N] [--output json] [--profile FOLDER] [--no-azurite]
- *     [--only id,page,match] [--scheme V1,V3]
+ *     [--write] [--only id,page,match] [--scheme V1,V3]
  *
  * The servers run on one core, the generator on another; both ends are real processes and speak HTTP over loopback with
  * kept-alive connections. Every request has a signature and a nonce of its own, made before the clock starts. Needs two cores.
@@ -24,6 +24,7 @@ import { processOwnBytes, processPeakBytes } from './process-cpu.ts';
 import { listBlobsRequests, startAzurite } from './support/azurite.ts';
 import { type Catalog, fillCaches } from './support/fill-caches.ts';
 import { type Load, runLoad, SERVER_CORE } from './support/run-load.ts';
+import { writeSection } from './support/write-section.ts';
 
 const MAIN = join(import.meta.dirname, '../src/main.ts');
 const BARE = join(import.meta.dirname, 'support/bare-http.ts');
@@ -46,6 +47,7 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: 'id,page,match' },
     scheme: { type: 'string', default: 'V1,V3' },
     azurite: { type: 'boolean', default: true },
+    write: { type: 'boolean', default: false },
   },
   allowNegative: true,
 });
@@ -61,7 +63,7 @@ const work = await mkdtemp(join(cacheFolder(), 'bench-api-'));
 try {
   const rows = await measureLarder();
   if (options.azurite) rows.push(await measureAzurite());
-  report(rows);
+  await report(rows);
 } finally {
   await rm(work, { recursive: true, force: true });
 }
@@ -219,7 +221,7 @@ function memoryOf(pid: number): Memory {
   return { peakMib: mib(processPeakBytes(pid)), ownMib: mib(processOwnBytes(pid)) };
 }
 
-function report(rows: readonly Row[]): void {
+async function report(rows: readonly Row[]): Promise<void> {
   const peer = rows.find(({ name }) => name === PEER);
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}, Node.js ${process.version}`;
   if (options.output === 'json') {
@@ -230,12 +232,7 @@ function report(rows: readonly Row[]): void {
     console.log(JSON.stringify({ machine, caches: cacheCount, rows: shown }, undefined, 2));
     return;
   }
-  console.log(`${cacheCount.toLocaleString('en')} caches of 20 images; ${machine}; server on one core`);
-  console.log(
-    '| | connections | calls/s | p50 ms | p99 ms | CPU ms a call | bytes an answer | peak MiB | own MiB | to Azurite |',
-  );
-  console.log('|---|---|---|---|---|---|---|---|---|---|');
-  for (const row of rows) {
+  const lines = rows.map((row) => {
     const ratio = peer ? `${(row.callsPerSecond / peer.callsPerSecond).toFixed(1)}×` : '';
     const numbers = [
       row.p50Ms.toFixed(2),
@@ -245,8 +242,15 @@ function report(rows: readonly Row[]): void {
       row.memory.peakMib,
       row.memory.ownMib,
     ];
-    console.log(
-      `| ${row.name} | ${row.connections} | ${row.callsPerSecond.toFixed(0)} | ${numbers.join(' | ')} | ${ratio} |`,
-    );
-  }
+    return `| ${row.name} | ${row.connections} | ${row.callsPerSecond.toFixed(0)} | ${numbers.join(' | ')} | ${ratio} |`;
+  });
+  const text = [
+    `${cacheCount.toLocaleString('en')} caches of 20 images; ${machine}; server on one core:`,
+    '',
+    '| | connections | calls/s | p50 ms | p99 ms | CPU ms a call | bytes an answer | peak MiB | own MiB | to Azurite |',
+    '|---|---|---|---|---|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
+  console.log(text);
+  if (options.write) await writeSection('bench:api', text);
 }

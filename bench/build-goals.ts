@@ -2,7 +2,7 @@
  * What `bench/build.ts` does not show of making caches: reuse, single flight, sharing, deleting, a slow registry, and what
  * the API's answers take meanwhile.
  *
- *   npm run bench:goals -- [--only NAME]… [--output json]
+ *   npm run bench:goals -- [--only NAME]… [--output json] [--write]
  *
  * Everything is real: a server, Debian's docker-registry and clients, each a process of its own. Needs root.
  */
@@ -21,12 +21,17 @@ import { manyAtOnce } from './goals/many-at-once.ts';
 import { reuse } from './goals/reuse.ts';
 import { sharing } from './goals/sharing.ts';
 import { slowRegistry } from './goals/slow-registry.ts';
+import { writeSection } from './support/write-section.ts';
 
 const CALL_TIMEOUT_MS = 60_000;
 const GOALS = { reuse, manyAtOnce, sharing, describeWhileBuilding, slowRegistry, largeLayer };
 
 const { values: options } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, output: { type: 'string', default: 'table' } },
+  options: {
+    only: { type: 'string', multiple: true },
+    output: { type: 'string', default: 'table' },
+    write: { type: 'boolean', default: false },
+  },
 });
 
 await mkdir(cacheFolder(), { recursive: true });
@@ -48,8 +53,10 @@ try {
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}, Node.js ${process.version}`;
 if (options.output === 'json') console.log(JSON.stringify({ machine, rows }, undefined, 2));
 else {
-  console.log(`${machine}\n\n| what | measured | goal |\n|---|---|---|`);
-  for (const { what, measured, goal } of rows) console.log(`| ${what} | ${measured} | ${goal} |`);
+  const lines = rows.map(({ what, measured, goal }) => `| ${what} | ${measured} | ${goal} |`);
+  const text = [`${machine}:`, '', '| what | measured | goal |', '|---|---|---|', ...lines].join('\n');
+  console.log(text);
+  if (options.write) await writeSection('bench:goals', text);
 }
 
 function bench(): Bench {

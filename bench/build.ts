@@ -2,18 +2,23 @@
  * From a registry to usable: CreateImageCache to Ready against the peers, and against the least that anybody must do, on the
  * same image in the same run.
  *
- *   npm run bench:build -- [--rounds N] [--image debian-minbase|debian-apps] [--inflater igzip|node] [--only NAME]… [--output json]
+ *   npm run bench:build -- [--rounds N] [--image NAME] [--inflater igzip|node] [--only NAME]… [--output json] [--write]
+ *
+ * The images: debian-minbase, debian-apps (1.3 GB in 2 layers), one-layer-2g, 40-layers. `--write` puts the table into
+ * docs/performance.md.
  *
  * Every contender starts with an empty store, written-back disks and an empty page cache; the order turns from round to
  * round. All count only once the data is on the disk: the others with a `sync` after them, Larder with the fsync of its
- * own. CPU is that of daemons and children, too; the registry's and the kernel's writeback are nobody's. Needs root.
+ * own. CPU and memory are those of daemons and children, too; the registry's and the kernel's writeback are nobody's.
+ * Needs root.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchImage } from '../test/support/bench-images.ts';
 import { cacheFolder } from '../test/support/cache-folder.ts';
-import { DEBIAN_APPS, debianImages } from '../test/support/debian-images.ts';
+import { DEBIAN_APPS } from '../test/support/debian-images.ts';
 import { type DockerRegistry, startDockerRegistry } from '../test/support/docker-registry.ts';
 import { createImageCacheClient } from '../test/support/image-cache-client.ts';
 import { startLarder } from '../test/support/larder-server.ts';
@@ -22,8 +27,10 @@ import { isExecutableOnPath } from '../test/support/requirements.ts';
 import { run } from '../test/support/run.ts';
 import { floor, PEERS } from './build-peers.ts';
 import { dropCaches, type Measurement } from './cold-run.ts';
-import { processCpuSeconds, processPeakBytes } from './process-cpu.ts';
+import { processCpuSeconds } from './process-cpu.ts';
 import { summarize, table } from './report.ts';
+import { type Footprint, withFootprint } from './support/footprint.ts';
+import { writeSection } from './support/write-section.ts';
 
 const BUILD_TIMEOUT_MS = 600_000;
 const OURS = 'larder';
@@ -35,12 +42,13 @@ const { values: options } = parseArgs({
     output: { type: 'string', default: 'table' },
     inflater: { type: 'string', default: 'igzip' },
     only: { type: 'string', multiple: true },
+    write: { type: 'boolean', default: false },
   },
 });
 
 const inflater = options.inflater === 'node' ? 'node' : 'igzip';
 
-async function larderBuild(work: string, reference: string, peaks: number[]): Promise<Measurement> {
+async function larderBuild(work: string, reference: string): Promise<Measurement> {
   const env = inflater === 'node' ? { LARDER_DECOMPRESSOR: 'node' } : {};
   await using larder = await startLarder({ parent: work, env });
   await dropCaches();
@@ -49,7 +57,6 @@ async function larderBuild(work: string, reference: string, peaks: number[]): Pr
   const started = performance.now();
   await client.createReady([reference], BUILD_TIMEOUT_MS);
   const wallSeconds = (performance.now() - started) / 1000;
-  peaks.push(processPeakBytes(larder.pid));
   return { wallSeconds, cpuSeconds: processCpuSeconds(larder.pid) - cpuBefore };
 }
 
@@ -67,32 +74,32 @@ async function registryWarm(registry: DockerRegistry): Promise<void> {
   await fetch(`http://${registry.host}/v2/_catalog`).then((response) => response.arrayBuffer());
 }
 
-const layout = await debianImages(console.error);
+const layout = await benchImage(options.image);
 await mkdir(cacheFolder(), { recursive: true });
 const work = await mkdtemp(join(cacheFolder(), 'bench-'));
 const registry = await startDockerRegistry({ dir: join(work, 'registry') });
 try {
   const reference = await pushImage(layout, options.image, registry);
   const layerUrls = await layersOf(reference);
-  const peaks: number[] = [];
   const contenders = new Map<string, (folder: string) => Promise<Measurement>>([
     ...Object.entries(PEERS).map(([name, peer]): [string, (folder: string) => Promise<Measurement>] => [
       name,
       (folder) => peer({ reference, layerUrls, folder }),
     ]),
     [`floor (${inflater})`, (folder) => floor(inflater)({ reference, layerUrls, folder })],
-    [OURS, (folder) => larderBuild(folder, reference, peaks)],
+    [OURS, (folder) => larderBuild(folder, reference)],
   ]);
   const names = [...contenders.keys()].filter((name) => options.only?.some((part) => name.includes(part)) ?? true);
-  const results = new Map(names.map((name): [string, Measurement[]] => [name, []]));
+  const results = new Map(names.map((name): [string, (Measurement & Footprint)[]] => [name, []]));
   for (let round = 0; round < Number(options.rounds); round++) {
     for (const name of names) {
       await registryWarm(registry);
       const folder = await mkdtemp(join(work, 'run-'));
       await dropCaches();
-      const measurement = await contenders.get(name)?.(folder);
+      const contender = contenders.get(name);
+      if (!contender) continue;
+      const measurement = await withFootprint({ folder, bystanders: [registry.pid] }, () => contender(folder));
       await run('rm', ['-rf', folder]);
-      if (!measurement) continue;
       results.get(name)?.push(measurement);
       console.error(
         `round ${round + 1}, ${name}: ${measurement.wallSeconds.toFixed(2)} s, CPU ${measurement.cpuSeconds.toFixed(2)} s`,
@@ -103,19 +110,19 @@ try {
   const summaries = [...results].map(([name, runs]) => summarize({ name, runs }));
   const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}`;
   const igzip = isExecutableOnPath('igzip');
-  const peakMib = Math.round(Math.max(0, ...peaks) / 2 ** 20);
   if (options.output === 'json') {
     console.log(
       JSON.stringify(
-        { image: options.image, machine, igzip, peakMib, summaries, results: Object.fromEntries(results) },
+        { image: options.image, machine, igzip, summaries, results: Object.fromEntries(results) },
         undefined,
         2,
       ),
     );
   } else {
-    console.log(`${options.image}, ${options.rounds} rounds; ${machine}; igzip ${igzip ? 'is' : 'is not'} on PATH`);
-    console.log(table(summaries, OURS));
-    if (peaks.length > 0) console.log(`peak memory of larder serve: ${peakMib} MiB`);
+    const rows = table(summaries, OURS);
+    const head = `${options.image}, ${options.rounds} rounds; ${machine}; igzip ${igzip ? 'is' : 'is not'} on PATH`;
+    console.log(`${head}\n${rows}`);
+    if (options.write) await writeSection(`bench:build ${options.image}`, `${head}:\n\n${rows}`);
   }
 } finally {
   await registry[Symbol.asyncDispose]();

@@ -177,13 +177,14 @@ test('a reader that takes nothing is cut off, one that takes a little is not', a
   await writeFile(path, Buffer.alloc(32 << 20, 7));
   const file = await open(path);
   let sent = 0;
+  let stallMs = 300;
   const ended: Promise<void>[] = [];
   const listener = createServer((_request: IncomingMessage, response: ServerResponse) => {
     response.writeHead(200, { 'content-length': 32 << 20 });
     const onBytes = (count: number) => {
       sent += count;
     };
-    const options = { from: 0, end: 32 << 20, stallMs: 300, onBytes };
+    const options = { from: 0, end: 32 << 20, stallMs, onBytes };
     ended.push(sendFileBytes(file, response, options));
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -203,11 +204,12 @@ test('a reader that takes nothing is cut off, one that takes a little is not', a
   await Promise.all(ended);
   assert.ok(sent < 32 << 20, 'all of it went into buffers');
 
-  sent = 0;
+  // Ten times the pause of the reader, and more than a busy machine adds to it.
+  stallMs = 10_000;
   const whole = await fetch(`http://127.0.0.1:${address.port}`);
   let read = 0;
   for await (const chunk of whole.body ?? []) {
-    if (read === 0) await sleep(100);
+    if (read === 0) await sleep(1_000);
     read += chunk.length;
   }
   assert.equal(read, 32 << 20);

@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { digestOfHex } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
+import { convertLayer } from './convert-layer.ts';
+import type { LayerLimits } from './limits.ts';
 import type { LowerInode } from './lower.ts';
-import { convertTar, describeBlob } from './testing/memory.ts';
+import { convertTar, describeBlob, digestOf, pieces } from './testing/memory.ts';
 import { END_OF_ARCHIVE, entryBytes, number, paxRecord, type TestEntry, tarOf } from './testing/tar-writer.ts';
 
 const file = (path: string, content = path, more: Partial<TestEntry> = {}): TestEntry => ({
@@ -299,6 +301,53 @@ test('what is wrong is refused by name', async () => {
   await rejectsWith('layers.corrupt', [file('a', 'a', { pax: sparse })]);
   await assert.rejects(convertTar(tarOf([file('a', 'x'.repeat(300))]).subarray(0, 700)), { code: 'layers.corrupt' });
   await assert.rejects(convertTar(Buffer.from('no tar at all'.repeat(100))), { code: 'layers.corrupt' });
+});
+
+test('what would take memory or time without end is refused by name', async () => {
+  const deep = (index: number) => file(`${index}/${'d/'.repeat(40)}f`);
+  const sparse = (size: string) =>
+    file('f', '', {
+      pax: { 'GNU.sparse.major': '0', 'GNU.sparse.minor': '1', 'GNU.sparse.size': size, 'GNU.sparse.map': '' },
+    });
+  const cases: [RegExp, Buffer, Partial<LayerLimits>?][] = [
+    [/limit maxEntries/, tarOf([deep(1), deep(2), deep(3)]), { maxEntries: 100 }],
+    [/limit maxDirectories/, tarOf([deep(1), deep(2), deep(3)]), { maxDirectories: 100 }],
+    [
+      /limit maxExtensionBytes/,
+      tarOf([file('a', '', { pax: { a: 'b' } }), file('b', '', { pax: { a: 'b' } })]),
+      { maxExtensionBytes: 1000 },
+    ],
+    [/limit maxTrailingBytes/, Buffer.concat([tarOf([file('a')]), Buffer.alloc(5000)]), { maxTrailingBytes: 4000 }],
+    [/limit maxNameBytes/, tarOf([file('a', '', { pax: { [`SCHILY.xattr.user.${'n'.repeat(251)}`]: 'x' } })])],
+    [/a negative size/, tarOf([sparse('-5')])],
+    [
+      /more than 10000 pax records/,
+      tarOf([{ path: 'p', type: 'x', data: Buffer.from('6 a=b\n'.repeat(10_001)) }, file('f')]),
+    ],
+  ];
+  for (const [message, tar, limits = {}] of cases) await assert.rejects(convertTar(tar, { limits }), { message });
+});
+
+test('a file larger than the blob may become is refused before it is read, holes or not', async () => {
+  const options = (maxBytes: number) => ({
+    sink: {
+      writev: () => Promise.resolve(),
+      reserve(blobBytes: number) {
+        if (blobBytes > maxBytes) throw new LarderError('test.too-large', 'too large');
+      },
+    },
+  });
+  const tar = Buffer.concat([entryBytes(file('zeros', '', { size: 2 ** 36 })), Buffer.alloc(512)]);
+  const digest = digestOf(tar);
+  const convert = (maxBytes: number) =>
+    convertLayer(pieces(tar, 4096), {
+      compression: 'none',
+      expectedDigest: digest,
+      expectedDiffId: digest,
+      ...options(maxBytes),
+    });
+  await assert.rejects(convert(2 ** 30), { code: 'test.too-large' });
+  await assert.rejects(convert(2 ** 40), { code: 'layers.corrupt' });
 });
 
 test('an aborted conversion rejects with the reason', async () => {

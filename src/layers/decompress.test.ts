@@ -107,6 +107,18 @@ for (const { name, decompress, skip } of inflaters) {
   });
 }
 
+test('zstd: a window or a number of frames above the limit is refused by name', async () => {
+  const unzstd = (bytes: Buffer, limits: Parameters<typeof createDecompressor>[0]) =>
+    collect(createDecompressor(limits)('zstd', pieces(bytes, 4096)));
+  // A window of 128 MiB, a block of 128 KiB that repeats one byte (RFC 8878, 3.1.1).
+  const wide = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3, 0x03, 0, 0x10, 0]);
+  assert.equal((await unzstd(wide, { limits: { maxWindowBytes: 2 ** 27 } })).length, 2 ** 17);
+  await assert.rejects(unzstd(wide, {}), { code: 'layers.limit', message: /limit maxWindowBytes/ });
+  const frames = Buffer.concat(Array.from({ length: 10 }, () => zstdCompressSync(Buffer.from('a'))));
+  assert.equal((await unzstd(frames, { limits: { maxFrames: 10 } })).length, 10);
+  await assert.rejects(unzstd(frames, { limits: { maxFrames: 9 } }), { message: /limit maxFrames/ });
+});
+
 test('zstd: several frames in one piece, cut, garbage', async () => {
   const unzstd = (bytes: Buffer, pieceBytes: number) =>
     collect(createDecompressor()('zstd', pieces(bytes, pieceBytes)));

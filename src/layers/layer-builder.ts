@@ -131,7 +131,7 @@ export class LayerBuilder implements TarHandler {
   #count(entry: TarEntry): void {
     const limits = this.#limits;
     this.#entries++;
-    this.#tree.count();
+    this.#tree.count(entry.kind === 'directory');
     if (entry.path.includes('\0') || entry.linkPath.includes('\0')) {
       throw new LarderError('layers.invalid-entry', 'the layer has a name with a NUL', {
         facts: { offset: entry.offset },

@@ -31,6 +31,7 @@ export class LayerTree {
   readonly root = newDirectory(IMPLICIT);
   readonly #limits: LayerLimits;
   #inodes = 0;
+  #directoryCount = 0;
   #lookups = 0;
   #grafts = 0;
   /** Directories that no entry named. */
@@ -51,8 +52,9 @@ export class LayerTree {
   }
 
   /** One more entry, or directory that none names: all of them are kept in memory. */
-  count(): void {
+  count(isDirectory: boolean): void {
     enforce(this.#limits, 'maxEntries', ++this.#inodes);
+    if (isDirectory) enforce(this.#limits, 'maxDirectories', ++this.#directoryCount);
   }
 
   /** Puts an inode at a path; a directory that is there already keeps its entries and takes the new attributes. */
@@ -216,7 +218,7 @@ export class LayerTree {
   /** The directory at a path; what is missing, or no directory, becomes one. */
   #walk(path: readonly ByteString[]): Directory {
     const found = this.#resolve(path, (parent, name, existing) => {
-      this.count();
+      this.count(true);
       const directory = newDirectory(IMPLICIT);
       this.#implicit.add(directory);
       if (existing) this.#opaque.add(directory);

@@ -20,6 +20,8 @@ export type LayerLimits = {
   maxFrames: number;
   /** Tar entries, and directories that are made for those without one. With 250 bytes of memory each, half a million take 125 MB. */
   maxEntries: number;
+  /** Directories among them; each takes 1.2 KB of memory. */
+  maxDirectories: number;
   /** Directories above one another. */
   maxDepth: number;
   /** Names looked up for all entries together; symlinks to symlinks multiply them. */
@@ -51,8 +53,9 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
   maxRatio: 1100,
   ratioFloorBytes: GIB,
   maxWindowBytes: 64 * MIB,
-  maxFrames: 500_000,
+  maxFrames: 200_000,
   maxEntries: 500_000,
+  maxDirectories: 150_000,
   maxDepth: 512,
   maxLookups: 32_000_000,
   maxPathBytes: 4096,

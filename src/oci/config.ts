@@ -16,6 +16,9 @@ export type ImageConfig = {
 
 const WHAT = { what: 'image config', code: 'oci.config-invalid' };
 
+/** Looked at first: the schema would list what is wrong with each. */
+const countSchema = z.looseObject({ rootfs: z.looseObject({ diff_ids: z.array(z.unknown()).nullable() }) });
+
 const configSchema = z.object({
   os: z.string().min(1),
   architecture: z.string().min(1),
@@ -31,14 +34,15 @@ export function parseConfig(bytes: Uint8Array, options: { layerCount: number; li
     limit: { name: 'maxConfigBytes', maxBytes: maxConfigBytes },
     maxValues,
   });
+  const count = parseSchema(countSchema, value, WHAT).rootfs.diff_ids?.length ?? 0;
+  if (count !== options.layerCount) {
+    throw new LarderError(
+      WHAT.code,
+      `the image config lists ${count} diff_ids, its manifest ${options.layerCount} layers`,
+    );
+  }
   const { os, architecture, variant, rootfs } = parseSchema(configSchema, value, WHAT);
   // null: an image without layers, as Go writes it.
   const diffIds = rootfs.diff_ids ?? [];
-  if (diffIds.length !== options.layerCount) {
-    throw new LarderError(
-      WHAT.code,
-      `the image config lists ${diffIds.length} diff_ids, its manifest ${options.layerCount} layers`,
-    );
-  }
   return { text, platform: { os, architecture, ...(variant ? { variant } : {}) }, diffIds };
 }

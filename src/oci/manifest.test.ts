@@ -164,6 +164,25 @@ describe('parseManifest', () => {
   });
 });
 
+describe('documents made to take memory', () => {
+  const lists = (count: number) => `[${'[],'.repeat(count)}[]]`;
+
+  it('are refused before they are parsed', () => {
+    const many = new TextEncoder().encode(`{"schemaVersion":2,"layers":${lists(200_000)}}`);
+    assert.throws(() => parseManifest(many, MANIFEST), { code: 'oci.limit-exceeded', message: /limit maxValues/ });
+    assert.throws(() => parseConfig(many, { layerCount: 0 }), { code: 'oci.limit-exceeded' });
+  });
+
+  it('are told by their number, not by what is wrong with each part', () => {
+    const layers = new TextEncoder().encode(`{"schemaVersion":2,"config":{},"layers":${lists(2000)}}`);
+    assert.throws(() => parseManifest(layers, MANIFEST), { message: /limit maxLayers/ });
+    const manifests = new TextEncoder().encode(`{"schemaVersion":2,"manifests":${lists(2000)}}`);
+    assert.throws(() => parseManifest(manifests, INDEX), { message: /limit maxIndexEntries/ });
+    const diffIds = new TextEncoder().encode(`{"rootfs":{"diff_ids":${lists(2000)}}}`);
+    assert.throws(() => parseConfig(diffIds, { layerCount: 1 }), { message: /2001 diff_ids, its manifest 1 layers/ });
+  });
+});
+
 describe('parseConfig', () => {
   const image = {
     os: 'linux',

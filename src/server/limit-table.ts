@@ -45,6 +45,7 @@ const LAYER = {
   maxWindowBytes: layer('maxWindowBytes', 'Window of a zstd stream, a power of two', 2 * 1024 * MIB),
   maxFrames: layer('maxFrames', 'Frames of a zstd stream'),
   maxEntries: layer('maxEntries', 'Entries of the tar, and directories that it doesn’t name'),
+  maxDirectories: layer('maxDirectories', 'Directories among them'),
   maxDepth: layer('maxDepth', 'Directories above one another'),
   maxLookups: layer('maxLookups', 'Names looked up for all entries together'),
   maxPathBytes: layer('maxPathBytes', 'Path of an entry, and target of a link', DEFAULT_LAYER_LIMITS.maxPathBytes),

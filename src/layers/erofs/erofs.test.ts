@@ -22,6 +22,16 @@ function blobOf(root: Directory): Buffer {
   return blob;
 }
 
+test('a directory of 200,000 directories', () => {
+  const attributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
+  const root = newDirectory(attributes);
+  for (let index = 0; index < 200_000; index++) root.entries.set(`${index}`, newDirectory(attributes));
+  const sections = writeErofs(root, { startBlock: 1, uuid: UUID });
+  let next = sections.next();
+  while (!next.done) next = sections.next();
+  assert.equal(next.value.inodes, 200_001);
+});
+
 const name = fc
   .string({
     unit: fc

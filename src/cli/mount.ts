@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { serverDataDirectory } from './connect.ts';
 import { findSnapshotId } from './find-snapshot.ts';
 import type { Io } from './io.ts';
+import { LAYERS_OPTION, layersDirectory } from './node-data.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { addOutputOption, usageError } from './usage.ts';
 
@@ -13,7 +13,7 @@ export function addMount(program: Command, io: Io): void {
     .description('mount an image of a cache at a directory (as root, on a machine with its layers)')
     .option('--rw', 'writable; what is written is removed by umount')
     .option('--scratch <dir>', 'with --rw: where what is written lies (default: in the data folder)')
-    .option('--data <dir>', "the server's or the node's data folder (default: that of the profile)")
+    .option(...LAYERS_OPTION)
     .addHelpText(
       'after',
       `
@@ -29,7 +29,7 @@ Examples:
     const { rw, scratch, data, output } = options;
     if (scratch !== undefined && !rw) throw usageError('--scratch goes with --rw');
     const { attachImage } = await import('../nodes/index.ts');
-    const dataDirectory = await serverDataDirectory(io, data);
+    const dataDirectory = await layersDirectory(io, data);
     const snapshotId = await findSnapshotId(io, cache);
     const writable = rw ? { scratch } : undefined;
     const attachment = await attachImage({
@@ -62,7 +62,7 @@ export function addUmount(program: Command, io: Io): void {
     .command('umount <dir>')
     .description('undo mount or rootfs; layers that no other mount uses go as well')
     .option('--keep', 'keep what was written into a writable mount, and print where it is')
-    .option('--data <dir>', "the server's or the node's data folder (default: that of the profile)")
+    .option(...LAYERS_OPTION)
     .addHelpText(
       'after',
       `
@@ -74,7 +74,7 @@ Examples:
     );
   addOutputOption(command).action(async (directory: string, options: UmountOptions) => {
     const { detachImage } = await import('../nodes/index.ts');
-    const dataDirectory = await serverDataDirectory(io, options.data);
+    const dataDirectory = await layersDirectory(io, options.data);
     const detached = await detachImage({ dataDirectory, directory, keepWritten: options.keep, signal: io.signal });
     if (options.output === 'json') {
       printJson(io, {

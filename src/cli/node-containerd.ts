@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { serverDataDirectory } from './connect.ts';
 import type { Io } from './io.ts';
+import { LAYERS_OPTION, layersDirectory } from './node-data.ts';
 import { cacheIds } from './node-podman.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { addOutputOption, collect } from './usage.ts';
@@ -33,7 +33,7 @@ export function addNodeContainerd(group: Command, io: Io): void {
     .command('containerd')
     .description('run a snapshotter for containerd that has the layers of image caches at once (as root)')
     .option('--socket <path>', 'unix socket that containerd connects to', DEFAULT_SOCKET)
-    .option('--data <dir>', 'the data folder, of the node or the server (default: that of the profile)')
+    .option(...LAYERS_OPTION)
     .option('--state <dir>', `the snapshotter's own folder (default: ${STATE_FOLDER} below the data folder)`)
     .option('--cache <id>', 'only this cache, by id or name, or this snapshot; may be repeated', collect)
     .option('--preload', 'also make the images known to containerd, so that they start without a registry')
@@ -63,7 +63,7 @@ Examples:
 }
 
 async function serve(io: Io, options: Options): Promise<void> {
-  const dataDirectory = await serverDataDirectory(io, options.data);
+  const dataDirectory = await layersDirectory(io, options.data);
   const stateDirectory = options.state ?? join(dataDirectory, STATE_FOLDER);
   const [{ keepPreloaded, serveSnapshotter }, { pino }] = await Promise.all([
     import('../nodes/containerd/index.ts'),

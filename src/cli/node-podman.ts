@@ -4,8 +4,9 @@ import { formatTime } from '../lib/clock.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import type * as Nodes from '../nodes/podman/index.ts';
 import { parseDescribeAnswer } from './answers.ts';
-import { connect, serverDataDirectory } from './connect.ts';
+import { connect } from './connect.ts';
 import type { Io } from './io.ts';
+import { LAYERS_OPTION, layersDirectory } from './node-data.ts';
 import { colour, type OutputFormat, plain, printJson, printLine } from './output.ts';
 import { addOutputOption, collect, positiveInteger, usageError } from './usage.ts';
 
@@ -19,10 +20,7 @@ export function addNodePodman(group: Command, io: Io): void {
   const command = group
     .command('podman')
     .description('keep an additional image store for Podman and CRI-O in step with image caches (as root)')
-    .option(
-      '--data <dir>',
-      "the data folder of the server, or of this machine's node agent (default: that of the profile)",
-    )
+    .option(...LAYERS_OPTION)
     .option('--store <dir>', 'where the store is made (default: podman in the data folder)')
     .option('--cache <id>', 'only this cache, by id or name, or this snapshot; may be given again', collect)
     .option(
@@ -70,7 +68,7 @@ async function run(io: Io, options: Options): Promise<void> {
   if (options.force && !options.remove) throw usageError('--force goes with --remove');
   if (options.remove && (options.once || options.cache)) throw usageError('--remove goes without --once and --cache');
   const nodes = await import('../nodes/podman/index.ts');
-  const dataDirectory = await serverDataDirectory(io, options.data);
+  const dataDirectory = await layersDirectory(io, options.data);
   if (!options.remove) await nodes.snapshotIds(dataDirectory);
   const folders = await nodes.openStoreFolders(options.store ?? join(dataDirectory, 'podman'));
   const config = await nodes.readStorageConfig(io.env);

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { serverDataDirectory } from './connect.ts';
 import { findSnapshotId } from './find-snapshot.ts';
 import type { Io } from './io.ts';
+import { LAYERS_OPTION, layersDirectory } from './node-data.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { addOutputOption } from './usage.ts';
 
@@ -24,7 +24,7 @@ export function addRootfs(program: Command, io: Io): void {
     .option('--entrypoint <program>', "instead of the image's Entrypoint and Cmd; '' for ARGS alone")
     .option('-t, --tty', 'give the container a terminal')
     .option('--host-network', "the machine's network instead of none")
-    .option('--data <dir>', "the server's or the node's data folder (default: that of the profile)")
+    .option(...LAYERS_OPTION)
     .addHelpText(
       'after',
       `
@@ -39,7 +39,7 @@ Example:
   addOutputOption(command).action(
     async (cache: string, image: string, directory: string, args: string[], options: RootfsOptions) => {
       const { writeBundle } = await import('../nodes/index.ts');
-      const dataDirectory = await serverDataDirectory(io, options.data);
+      const dataDirectory = await layersDirectory(io, options.data);
       const snapshotId = await findSnapshotId(io, cache);
       const attachment = await writeBundle({
         dataDirectory,

@@ -229,7 +229,7 @@ test('beyond the limit of streams, nodes are told to come again', async (t) => {
     blobs: { path: () => path, getSnapshot: async () => JSON.stringify({ images: [{ layers: [layer] }] }) },
     log: silentLogger,
     stopping: new AbortController().signal,
-    limits: { maxStreams: 1 },
+    limits: { maxBlobStreams: 1, blobStallMs: 30_000 },
   });
   const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}${blobPath()}?RegionId=r`;
   t.after(() => {

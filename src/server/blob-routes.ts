@@ -10,15 +10,12 @@ import { createSnapshotContents, type NamedBlob } from './blob-routes-content.ts
 import { parseByteRange } from './blob-routes-range.ts';
 import { sendFileBytes } from './blob-routes-stream.ts';
 import type { EventServices } from './event-route.ts';
+import type { Limits } from './limit-table.ts';
 import type { Metrics } from './metrics.ts';
 import { toRpcRequest } from './rpc-request.ts';
 
-/** Blobs sent at the same time by this process, each with one buffer of CHUNK_BYTES: 64 MiB in all. */
-const MAX_BLOB_STREAMS = 512;
 /** How long a node that finds all streams taken is told to wait. */
 const RETRY_AFTER_S = 5;
-/** A node that takes nothing for so long is gone, or had better ask again. */
-const STALL_MS = 30_000;
 /** Who may see a cache may have what it holds. */
 const ACTION = { ramAction: 'eci:DescribeImageCaches', ramResource: 'imagecache/{ImageCacheId}' } as const;
 
@@ -28,7 +25,8 @@ export type BlobServices = Omit<EventServices, 'store'> & {
   readonly store: { readonly caches: { readonly find: FindCaches } };
   readonly blobs: Pick<DiskBlobs, 'path' | 'getSnapshot'>;
   readonly log: Logger;
-  readonly limits?: { readonly maxStreams?: number; readonly stallMs?: number };
+  /** One buffer of 128 KiB a stream: 64 MiB in all by default. */
+  readonly limits: Pick<Limits, 'maxBlobStreams' | 'blobStallMs'>;
   readonly metrics?: { readonly blobs: Metrics['blobs'] };
 };
 
@@ -44,7 +42,7 @@ type OpenBlob = { readonly file: FileHandle; readonly size: number; readonly eta
 export function addBlobRoutes(app: FastifyInstance, services: BlobServices): void {
   const { blobs, store } = services;
   const counters = services.metrics?.blobs;
-  const { maxStreams = MAX_BLOB_STREAMS, stallMs = STALL_MS } = services.limits ?? {};
+  const { maxBlobStreams, blobStallMs } = services.limits;
   const contentOf = createSnapshotContents(blobs);
   let streams = 0;
 
@@ -81,7 +79,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
     const content = await contentOf(snapshotId);
     const named = isDigest(key) ? content?.get(key) : undefined;
     if (!isDigest(key) || !named) throw apiError('InvalidParameter.NotFound', { Param: 'blob', Value: key });
-    if (streams >= maxStreams) {
+    if (streams >= maxBlobStreams) {
       reply.header('retry-after', RETRY_AFTER_S);
       throw tooManyStreams();
     }
@@ -122,7 +120,13 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
         ...(range ? { 'content-range': `bytes ${from}-${end - 1}/${size}` } : {}),
       });
       if (request.method === 'HEAD') response.end();
-      else await sendFileBytes(file, response, { from, end, stallMs, onBytes: (count) => counters?.bytesSent(count) });
+      else
+        await sendFileBytes(file, response, {
+          from,
+          end,
+          stallMs: blobStallMs,
+          onBytes: (count) => counters?.bytesSent(count),
+        });
     } finally {
       services.stopping.removeEventListener('abort', cut);
     }

@@ -47,7 +47,7 @@ export async function ensureLayer(job: LayerJob, services: BuildServices, signal
   }
   const alone = await singleFlight({ ...job, key: job.diffId }, services, signal);
   if (alone !== NEEDS_LOWER) return alone;
-  const lower = await openLowerLayers(await job.below(), services.blobs);
+  const lower = await openLowerLayers(await job.below(), services.blobs, services.layerLimits);
   try {
     const stacked = await singleFlight({ ...job, key: job.chainId, lower: lower.lookup }, services, signal);
     if (stacked === NEEDS_LOWER) throw new TypeError('a layer can be converted when those below are known');

@@ -1,6 +1,6 @@
 import type { BlobReader, BlobStore } from '../blobs/ports.ts';
 import { type ErofsFile, type ErofsReader, IMPLICIT_ROOT, openErofs } from '../layers/erofs/index.ts';
-import type { LowerInode, LowerLookup } from '../layers/index.ts';
+import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits, type LowerInode, type LowerLookup } from '../layers/index.ts';
 import type { Digest } from '../lib/digest.ts';
 
 /** As the kernel follows (include/linux/namei.h, MAXSYMLINKS). */
@@ -15,8 +15,10 @@ type Place = { reader: ErofsReader; file: ErofsFile };
 export async function openLowerLayers(
   keys: readonly Digest[],
   blobs: BlobStore,
+  limits: LayerLimits = DEFAULT_LAYER_LIMITS,
 ): Promise<{ lookup: LowerLookup; close(): Promise<void> }> {
   const opened: BlobReader[] = [];
+  const budget: Budget = { used: 0, limits };
   const close = async () => {
     await Promise.all(opened.map((blob) => blob.close()));
   };
@@ -28,7 +30,7 @@ export async function openLowerLayers(
       const reader = await openErofs((position, length) => blob.read(position, length));
       roots.push({ reader, file: reader.root });
     }
-    return { lookup: (path) => lookUp(roots, path), close };
+    return { lookup: (path) => lookUp(roots, path, budget), close };
   } catch (error) {
     await close();
     throw error;
@@ -36,7 +38,9 @@ export async function openLowerLayers(
 }
 
 /** Symlinks of the layers in the path's parents are followed, inside the layers; the last name's is not. */
-async function lookUp(roots: readonly Place[], path: string): Promise<LowerInode | undefined> {
+type Budget = { used: number; readonly limits: LayerLimits };
+
+async function lookUp(roots: readonly Place[], path: string, budget: Budget): Promise<LowerInode | undefined> {
   if (path === '') {
     const named = roots.find(({ reader }) => reader.volumeName !== IMPLICIT_ROOT) ?? roots[0];
     return named && lowerInode(named);
@@ -50,7 +54,7 @@ async function lookUp(roots: readonly Place[], path: string): Promise<LowerInode
       if (ancestors.length > 1) ancestors.pop();
       continue;
     }
-    const found = await stepInto(ancestors.at(-1) ?? roots, name);
+    const found = await stepInto(ancestors.at(-1) ?? roots, name, budget);
     const [top] = found;
     if (top?.file.kind === 'symlink' && names.length > 0) {
       if (++symlinks > MAX_SYMLINKS) return undefined;
@@ -66,10 +70,11 @@ async function lookUp(roots: readonly Place[], path: string): Promise<LowerInode
 }
 
 /** What the merged directories have under the name: the uppermost entry first, and the directories below it that it merges with. */
-async function stepInto(directories: readonly Place[], name: string): Promise<Place[]> {
+async function stepInto(directories: readonly Place[], name: string, budget: Budget): Promise<Place[]> {
   const found: Place[] = [];
   for (const { reader, file } of directories) {
     if (file.kind !== 'directory') break;
+    enforce(budget.limits, 'maxLowerLookups', ++budget.used);
     const entry = await findEntry(reader, file, name);
     if (!entry) continue;
     const isWhiteout = entry.kind === 'character' && entry.major === 0 && entry.minor === 0;
@@ -81,8 +86,8 @@ async function stepInto(directories: readonly Place[], name: string): Promise<Pl
 }
 
 async function findEntry(reader: ErofsReader, directory: ErofsFile, name: string): Promise<ErofsFile | undefined> {
-  for await (const entry of reader.list(directory)) if (entry.name === name) return reader.inode(entry.nid);
-  return undefined;
+  const nid = await reader.find(directory, name);
+  return nid === undefined ? undefined : reader.inode(nid);
 }
 
 function isOpaque(directory: ErofsFile): boolean {

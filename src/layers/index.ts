@@ -3,5 +3,5 @@ export { type ConvertedLayer, type ConvertLayerOptions, convertLayer } from './c
 export { type Compression, createDecompressor, type Decompressor } from './decompress.ts';
 export { type ErofsFile, type ErofsReader, openErofs, type ReadAt } from './erofs/index.ts';
 export { findIgzip } from './igzip.ts';
-export { DEFAULT_LAYER_LIMITS, type LayerLimits } from './limits.ts';
+export { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
 export type { LowerInode, LowerLookup } from './lower.ts';

@@ -26,6 +26,8 @@ export type LayerLimits = {
   maxDepth: number;
   /** Names looked up for all entries together; symlinks to symlinks multiply them. */
   maxLookups: number;
+  /** Names looked up in the layers below, by links to their files and for directories that the tar doesn't name. */
+  maxLowerLookups: number;
   /** Linux PATH_MAX, of names and link targets. */
   maxPathBytes: number;
   /** Linux NAME_MAX. */
@@ -58,6 +60,7 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
   maxDirectories: 150_000,
   maxDepth: 512,
   maxLookups: 32_000_000,
+  maxLowerLookups: 1_000_000,
   maxPathBytes: 4096,
   maxNameBytes: NAME_MAX_BYTES,
   maxXattrs: 128,

@@ -48,6 +48,7 @@ const LAYER = {
   maxDirectories: layer('maxDirectories', 'Directories among them'),
   maxDepth: layer('maxDepth', 'Directories above one another'),
   maxLookups: layer('maxLookups', 'Names looked up for all entries together'),
+  maxLowerLookups: layer('maxLowerLookups', 'Names looked up in the layers below'),
   maxPathBytes: layer('maxPathBytes', 'Path of an entry, and target of a link', DEFAULT_LAYER_LIMITS.maxPathBytes),
   maxNameBytes: layer('maxNameBytes', 'One name of a path', DEFAULT_LAYER_LIMITS.maxNameBytes),
   maxXattrs: layer('maxXattrs', 'Extended attributes of an entry'),

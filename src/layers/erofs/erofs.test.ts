@@ -22,6 +22,30 @@ function blobOf(root: Directory): Buffer {
   return blob;
 }
 
+test('names are found by bisection, in directories of any size', async () => {
+  const attributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
+  for (const count of [0, 1, 10, 200, 5000]) {
+    const root = newDirectory(attributes);
+    const names = ['-first', '~last', '\xff', ...Array.from({ length: count }, (_, index) => `${index * 7919}`)];
+    for (const each of count === 0 ? [] : names) root.entries.set(each, newSymlink(attributes, each));
+    let reads = 0;
+    const blob = blobOf(root);
+    const reader = await openErofs((position, length) => {
+      reads++;
+      return readFrom(blob)(position, length);
+    });
+    for await (const { name: each, nid } of reader.list(reader.root)) {
+      assert.equal(await reader.find(reader.root, each), nid, each);
+    }
+    for (const missing of ['', '!', '.', '..', '5000x', 'zz', '\xff\xff']) {
+      assert.equal(await reader.find(reader.root, missing), undefined, missing);
+    }
+    reads = 0;
+    await reader.find(reader.root, '7919');
+    assert.ok(reads <= 12, `${reads} reads among ${count} names`);
+  }
+});
+
 test('a directory of 200,000 directories', () => {
   const attributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
   const root = newDirectory(attributes);

@@ -8,6 +8,8 @@ const KINDS = ['fifo', 'character', 'directory', 'block', 'file', 'symlink'] as 
 const NS_MAX = 999_999_999;
 /** A symlink's target and an inode's xattrs are read whole; more than this is no image of ours. */
 const MAX_TARGET_BYTES = 4096;
+/** Directory blocks kept to be looked at again: what bisecting the largest directories takes. */
+const KEPT_BLOCKS = 64;
 
 /** Reads exactly `length` bytes at `position`; rejects when the file is shorter. */
 export type ReadAt = (position: number, length: number) => Promise<Uint8Array>;
@@ -41,6 +43,8 @@ export type ErofsReader = {
   inode(nid: number): Promise<ErofsFile>;
   /** The entries in the order on disk, without `.` and `..`. */
   list(directory: ErofsFile): AsyncIterable<{ name: ByteString; nid: number }>;
+  /** The number of the inode with this name in a directory, by bisection as the kernel does it; undefined where there is none. */
+  find(directory: ErofsFile, name: ByteString): Promise<number | undefined>;
   readTarget(symlink: ErofsFile): Promise<ByteString>;
   /** The bytes of a regular file in pieces of at most 1 MiB, zeros for holes. */
   read(file: ErofsFile): AsyncIterable<Uint8Array>;
@@ -101,6 +105,43 @@ export async function openErofs(readAt: ReadAt): Promise<ErofsReader> {
     }
   }
 
+  const kept = new Map<number, Buffer>();
+
+  /** A block of a directory; those asked for last are kept. */
+  async function readBlock(position: number, length: number): Promise<Buffer> {
+    const block = kept.get(position) ?? (await readInside(position, length));
+    kept.delete(position);
+    kept.set(position, block);
+    if (kept.size > KEPT_BLOCKS) for (const oldest of kept.keys()) if (kept.delete(oldest)) break;
+    return block;
+  }
+
+  async function find(directory: ErofsFile, name: ByteString): Promise<number | undefined> {
+    if (directory.kind !== 'directory') throw corrupt(`inode ${directory.nid} is no directory`);
+    if (name === '.' || name === '..') return undefined;
+    const blocks: { position: number; length: number }[] = [];
+    for await (const { position, length } of directory.extents()) {
+      if (position === undefined) throw corrupt('a directory with a hole');
+      for (let offset = 0; offset < length; offset += BLOCK_BYTES) {
+        blocks.push({ position: position + offset, length: Math.min(BLOCK_BYTES, length - offset) });
+      }
+    }
+    // The last block that begins with this name or one before it.
+    let block: Buffer | undefined;
+    for (let [low, high] = [0, blocks.length]; low < high; ) {
+      const middle = (low + high) >> 1;
+      const { position = 0, length = 0 } = blocks[middle] ?? {};
+      const candidate = await readBlock(position, length);
+      if (direntAt(candidate, 0, direntCount(candidate)).name > name) {
+        high = middle;
+      } else {
+        block = candidate;
+        low = middle + 1;
+      }
+    }
+    return block && findInBlock(block, name);
+  }
+
   async function* read(file: ErofsFile): AsyncIterable<Uint8Array> {
     const pieceBytes = 1 << 20;
     for await (const { position, length } of file.extents()) {
@@ -128,6 +169,7 @@ export async function openErofs(readAt: ReadAt): Promise<ErofsReader> {
     root,
     inode,
     list,
+    find,
     readTarget,
     read,
   };
@@ -186,21 +228,41 @@ function decodeXattrs(area: Buffer): Xattr[] {
 }
 
 function* decodeDirents(block: Buffer): Iterable<{ name: ByteString; nid: number }> {
+  const count = direntCount(block);
+  for (let index = 0; index < count; index++) {
+    const entry = direntAt(block, index, count);
+    if (entry.name !== '.' && entry.name !== '..') yield entry;
+  }
+}
+
+function findInBlock(block: Buffer, name: ByteString): number | undefined {
+  const count = direntCount(block);
+  for (let [low, high] = [0, count]; low < high; ) {
+    const middle = (low + high) >> 1;
+    const entry = direntAt(block, middle, count);
+    if (entry.name === name) return entry.nid;
+    if (entry.name < name) low = middle + 1;
+    else high = middle;
+  }
+  return undefined;
+}
+
+function direntCount(block: Buffer): number {
   const count = block.length < format.DIRENT_BYTES ? 0 : block.readUInt16LE(8) / format.DIRENT_BYTES;
   if (count < 1 || !Number.isInteger(count) || count * format.DIRENT_BYTES > block.length) {
     throw corrupt('a broken directory block');
   }
-  for (let index = 0; index < count; index++) {
-    const entry = index * format.DIRENT_BYTES;
-    const start = block.readUInt16LE(entry + 8);
-    const next = index + 1 < count ? block.readUInt16LE(entry + format.DIRENT_BYTES + 8) : block.length;
-    if (start > next || next > block.length) throw corrupt('a broken directory block');
-    const padded = block.toString('latin1', start, next);
-    const end = index + 1 < count ? -1 : padded.indexOf('\0');
-    const name = end < 0 ? padded : padded.slice(0, end);
-    const nid = Number(block.readBigUInt64LE(entry));
-    if (name !== '.' && name !== '..') yield { name, nid };
-  }
+  return count;
+}
+
+function direntAt(block: Buffer, index: number, count: number): { name: ByteString; nid: number } {
+  const entry = index * format.DIRENT_BYTES;
+  const start = block.readUInt16LE(entry + 8);
+  const next = index + 1 < count ? block.readUInt16LE(entry + format.DIRENT_BYTES + 8) : block.length;
+  if (start > next || next > block.length) throw corrupt('a broken directory block');
+  const padded = block.toString('latin1', start, next);
+  const end = index + 1 < count ? -1 : padded.indexOf('\0');
+  return { name: end < 0 ? padded : padded.slice(0, end), nid: Number(block.readBigUInt64LE(entry)) };
 }
 
 type Body = { size: number; layout: number; union: number; bodyStart: number };

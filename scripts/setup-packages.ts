@@ -27,6 +27,7 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'pigz', provides: 'pigz', usedFor: IMAGES },
   { name: 'isal', provides: 'igzip', usedFor: 'tests with igzip as the inflater' },
   { name: 'openssl', provides: 'openssl', usedFor: 'tests of HTTPS with a private authority' },
+  { name: 'strace', provides: 'strace', usedFor: 'tests that watch what the server does to files' },
   { name: 'mount', provides: 'mount', usedFor: 'tests that mount snapshots' },
   { name: 'podman', provides: 'podman', usedFor: 'bench:build, and tests that run containers with Podman' },
   { name: 'runc', provides: 'runc', usedFor: 'tests that run containers' },

@@ -110,7 +110,7 @@ export const CONFUSION: readonly HostileCase[] = [
   ),
   confusion(
     '1,001 layers',
-    ({ manifest }) => ({ manifest: { ...manifest, layers: Array(1001).fill((manifest as Json).layers[0]) } }),
+    ({ manifest }) => ({ manifest: { ...manifest, layers: Array(1001).fill(manifest.layers[0]) } }),
     /limit maxLayers/,
   ),
   confusion(
@@ -131,7 +131,7 @@ export const CONFUSION: readonly HostileCase[] = [
     ({ manifest }) => ({
       manifest: {
         ...manifest,
-        config: { ...(manifest as Json).config, mediaType: 'application/vnd.oci.empty.v1+json' },
+        config: { ...manifest.config, mediaType: 'application/vnd.oci.empty.v1+json' },
       },
     }),
     /artifact/,
@@ -204,7 +204,7 @@ export const CONFUSION: readonly HostileCase[] = [
   ),
   confusion(
     'a config that is larger than said',
-    ({ manifest }) => ({ manifest: { ...manifest, config: { ...(manifest as Json).config, size: 3 } } }),
+    ({ manifest }) => ({ manifest: { ...manifest, config: { ...manifest.config, size: 3 } } }),
     /should have 3 bytes/,
   ),
   confusion(
@@ -214,8 +214,8 @@ export const CONFUSION: readonly HostileCase[] = [
         ...manifest,
         config: {
           mediaType: CONFIG,
-          digest: (manifest as Json).layers[0].digest,
-          size: (manifest as Json).layers[0].size,
+          digest: manifest.layers[0].digest,
+          size: manifest.layers[0].size,
         },
       },
     }),
@@ -243,7 +243,7 @@ export const DIGESTS: readonly HostileCase[] = [
   ),
   digest('a layer’s digest is a number', ({ manifest }) => ({ manifest: withLayer(manifest, { digest: 7 }) })),
   digest('a config’s digest is a path', ({ manifest }) => ({
-    bytes: toJson({ ...manifest, config: { ...(manifest as Json).config, digest: '../../x' } }),
+    bytes: toJson({ ...manifest, config: { ...manifest.config, digest: '../../x' } }),
   })),
   digest('a diff_id is a path', ({ config }) => ({
     config: { ...config, rootfs: { type: 'layers', diff_ids: ['../../etc/passwd'] } },

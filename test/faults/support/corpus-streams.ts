@@ -107,6 +107,9 @@ export const STREAMS: readonly HostileCase[] = [
   ),
 ];
 
+/** A frame of no bytes: one segment, its size 0, a last block of nothing (RFC 8878, 3.1.1). */
+const EMPTY_FRAME = Buffer.from('28b52ffd2000010000', 'hex');
+
 /** A frame that decoders skip (RFC 8878, 3.1.2). */
 function skippable(bytes: number): Buffer {
   const frame = Buffer.alloc(8 + bytes);
@@ -214,7 +217,7 @@ export const HEAVY: readonly MakeCase[] = [
     packedCase(
       'bomb',
       '200,001 frames of zstd',
-      [{ bytes: Buffer.alloc(8 * 200_001, skippable(0)), mediaType: ZSTD }],
+      [{ bytes: Buffer.alloc(9 * 200_001, EMPTY_FRAME), mediaType: ZSTD }],
       /limit maxFrames/,
     ),
 ];

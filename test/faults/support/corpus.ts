@@ -72,7 +72,7 @@ export function packedCase(
 export function documentCase(
   row: string,
   name: string,
-  change: (documents: Documents) => Partial<Documents> & { bytes?: Uint8Array; contentType?: string },
+  change: (documents: SoundDocuments) => Partial<Documents> & { bytes?: Uint8Array; contentType?: string },
   expect: HostileCase['expect'],
 ): HostileCase {
   return {
@@ -82,7 +82,7 @@ export function documentCase(
     put(registry, repository) {
       const image = soundImage(name);
       registry.putImage(repository, image, 'sound');
-      const sound: Documents = { config: parse(image.config), manifest: parse(image.manifest) };
+      const sound: SoundDocuments = { config: parse(image.config), manifest: parse(image.manifest) };
       const { bytes, contentType, ...changed } = change(sound);
       if (bytes) {
         registry.putManifest(repository, { bytes, mediaType: contentType ?? MANIFEST }, '1');
@@ -97,10 +97,11 @@ export function documentCase(
 export const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 export const CONFIG = 'application/vnd.oci.image.config.v1+json';
 
-// oxlint-disable-next-line typescript/no-explicit-any -- documents that are broken on purpose
-// biome-ignore lint/suspicious/noExplicitAny: the same
-export type Json = Record<string, any>;
+// biome-ignore lint/suspicious/noExplicitAny: documents that are broken on purpose
+export type Json = Record<string, any>; // oxlint-disable-line typescript/no-explicit-any -- the same
 export type Documents = { config: Json | Uint8Array; manifest: Json };
+/** As they are before the change. */
+export type SoundDocuments = { config: Json; manifest: Json };
 
 export function soundImage(salt: string): TestImage {
   return buildImage({ layers: [tarWith(salt)] });

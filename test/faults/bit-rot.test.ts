@@ -18,7 +18,7 @@ import { effortMs, faultSeed } from './support/effort.ts';
 import { seededRandom } from './support/random.ts';
 
 const BLOBS = 20;
-const SHORT_MS = 5_000;
+const SHORT_MS = 2_000;
 
 test('every flipped bit is found', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'larder-bit-rot-'));

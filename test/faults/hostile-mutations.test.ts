@@ -36,7 +36,7 @@ const BLOCK_BYTES = 512;
 /** No layer here has more than two megabytes. */
 const MAX_CONVERT_MS = 20_000;
 const TESTS = 2;
-const SHORT_MS = 6_000;
+const SHORT_MS = 3_000;
 /** Mutations that umoci looks at, too; each takes it a tenth of a second. */
 const UMOCI_SAMPLE = effortMs(0, 1) > 0 ? 1000 : 10;
 

@@ -1,3 +1,4 @@
+import { webcrypto } from 'node:crypto';
 import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { makeFolder, onDisk, syncName } from '../../blobs/index.ts';
@@ -97,10 +98,10 @@ function partFile(parts: {
     const piece = writing.subarray(0, filled);
     const at = size - filled;
     filled = 0;
-    write = onDisk(() => writeFully(file, piece, at));
+    // On other threads, both: this one has the network to read.
+    write = Promise.all([onDisk(() => writeFully(file, piece, at)), digestPiece(pieces, at / PIECE_BYTES, piece)]);
     // A failure is thrown where the write is waited for.
     write.catch(() => undefined);
-    pieces.setPiece(at / PIECE_BYTES, piece);
     if (size - syncedBytes < SYNC_EVERY_BYTES) return;
     const before = sync;
     sync = undefined;
@@ -161,6 +162,10 @@ function partFile(parts: {
       await onDisk(() => unlink(partPath));
     },
   };
+}
+
+async function digestPiece(pieces: PieceDigest, index: number, piece: Buffer<ArrayBuffer>): Promise<void> {
+  pieces.setPieceDigest(index, new Uint8Array(await webcrypto.subtle.digest('SHA-256', piece)));
 }
 
 async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {

@@ -32,7 +32,6 @@ export async function* readFiles(bench: StartBench): AsyncGenerator<StartRow> {
   const directories = await layerDirectories(podman.graphRoot, (...args) => podman.call(...args), bench.reference);
   const roots: Root[] = [
     attached(bench),
-    await layersMounted(bench, { name: 'buffered', options: '', folder: folder.path }),
     await layersMounted(bench, { name: 'directio', options: 'directio', folder: folder.path }),
     await overlayOf(PEER, directories, folder.path),
   ];
@@ -45,10 +44,10 @@ export async function* readFiles(bench: StartBench): AsyncGenerator<StartRow> {
   }
   const theirs = measured.get(PEER);
   const memory = `${mib(theirs)} MiB of page cache`;
-  for (const [name, { cold, warm, cachedMib: _ }] of measured) {
+  for (const [name, { cold, warm }] of measured) {
     if (name === PEER || !theirs) continue;
     const own = `${mib(measured.get(name))} MiB of page cache, the peer ${memory}`;
-    const what = name === OURS ? 'all files read' : `all files read, layers mounted ${name}`;
+    const what = name === OURS ? 'all files read' : `all files read, layers mounted with ${name}`;
     const variant = name !== OURS;
     const rows = [
       compare({

@@ -35,6 +35,7 @@ export function compare(row: {
   what: string;
   ours: Times;
   peer: { name: string; times: Times };
+  /** Empty where there is none. */
   goal: string;
   /** Ours to the peer's, at most; noise is allowed for by the caller. */
   maxRatio: number;

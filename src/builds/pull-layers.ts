@@ -124,6 +124,7 @@ async function waitForBelow(
   context: { jobs: ReadonlyMap<Digest, Job>; records: ReadonlyMap<Digest, LayerRecord>; signal: AbortSignal },
 ): Promise<Digest[]> {
   const { jobs, records, signal } = context;
+  signal.throwIfAborted();
   const below = job.below.flatMap((chainId) => jobs.get(chainId)?.done.promise ?? []);
   const aborted = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +20,7 @@ import { hexOf } from '../../src/lib/digest.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
+import { fastTemporaryFolder } from './support/fast-folder.ts';
 import { type FaultImages, putFaultImages } from './support/fault-images.ts';
 import { type ModelHouse, openModelHouse } from './support/model-house.ts';
 import { pick, seededRandom } from './support/random.ts';
@@ -51,7 +51,7 @@ test('operations at the same time leave what one after the other would', { timeo
   const seed = faultSeed();
   const random = seededRandom(seed);
   const endMs = performance.now() + effortMs(EFFORT_MS, 5);
-  const directory = await mkdtemp(join(tmpdir(), 'larder-model-'));
+  const directory = await mkdtemp(join(fastTemporaryFolder(), 'larder-model-'));
   const registry = await startScriptedRegistry();
   const images = await putFaultImages(registry);
   await registry[Symbol.asyncDispose]();
@@ -62,7 +62,7 @@ test('operations at the same time leave what one after the other would', { timeo
   try {
     while (performance.now() < endMs) {
       const at = `seed ${seed}, after ${operations} operations`;
-      operations += await doSome({ house, model, attached, images, random });
+      operations += await inTime(doSome({ house, model, attached, images, random }), at);
       await settle(house, at);
       await expireCaches(house.services, new AbortController().signal);
       await compare({ house, model, attached }, { at, isCollected: random() < 0.5, missing: images.missing });
@@ -74,6 +74,18 @@ test('operations at the same time leave what one after the other would', { timeo
   t.diagnostic(`seed ${seed}: ${operations} operations`);
   assert.ok(operations > 50);
 });
+
+/** Whatever does not end is a difference, too. */
+async function inTime<T>(promise: Promise<T>, at: string): Promise<T> {
+  const ended = new AbortController();
+  const late = sleep(SETTLE_TIMEOUT_MS, undefined, { signal: ended.signal }).then(() => assert.fail(`${at}: it hangs`));
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    ended.abort();
+    await late.catch(() => undefined);
+  }
+}
 
 type World = { house: ModelHouse; model: Map<string, Known>; attached: Map<string, string[]> };
 

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { checkFolder } from './check-folder.ts';
 import { CRASH_MODES, type CrashMode, DiskModel, type DiskState, type Random } from './disk-model.ts';
+import { fastTemporaryFolder } from './fast-folder.ts';
 import { promisesAfter } from './promises.ts';
 import { pick } from './random.ts';
 import { marksBefore, type Recording } from './record.ts';
@@ -36,7 +37,7 @@ export async function replay(
   const { operations, root, images } = recording;
   const model = new DiskModel(root);
   const result: ReplayResult = { points: 0, distinct: 0, wrong: [] };
-  const home = await mkdtemp(join(tmpdir(), 'larder-replay-'));
+  const home = await mkdtemp(join(fastTemporaryFolder(), 'larder-replay-'));
   let done = 0;
   const running = new Set<Promise<void>>();
 

@@ -32,5 +32,7 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'podman', provides: 'podman', usedFor: 'bench:build, and tests that run containers with Podman' },
   { name: 'runc', provides: 'runc', usedFor: 'tests that run containers' },
   { name: 'squashfs-tools', provides: 'mksquashfs', usedFor: 'bench:build' },
+  { name: 'e2fsprogs', provides: 'mkfs.ext4', usedFor: 'tests of a disk that is full or read-only' },
+  { name: 'util-linux', provides: 'prlimit', usedFor: 'tests of a server that may open no file' },
   { name: 'containerd', provides: 'containerd', usedFor: 'tests with containerd' },
 ];

@@ -28,10 +28,10 @@ test('after a crash at any moment, all that was promised is there, nothing hangs
   // The first recording is made in any case, however long that takes.
   for (let endMs = 0, round = 0; round === 0 || performance.now() < endMs; round++) {
     const recording = await record({ seed: seed + 1000 * round, clients: 1 + (round % 3), steps: 10, rounds: 2 });
-    if (round === 0) endMs = performance.now() + effortMs(EFFORT_MS, 5);
+    if (round === 0) endMs = performance.now() + effortMs(EFFORT_MS, 1);
     operations += recording.operations.length;
     const points = choosePoints(recording.operations.length, { count: POINTS_PER_RECORDING, random });
-    const share = effortMs(0, 5) > 0 ? points : evenly(points, endMs - performance.now());
+    const share = effortMs(0, 1) > 0 ? points : evenly(points, endMs - performance.now());
     const result = await replay(recording, share, { random, seen, endMs });
     total.points += result.points;
     total.distinct += result.distinct;

@@ -23,7 +23,7 @@ test('a power cut takes nothing that was promised', { skip, timeout }, async (t)
   let cuts = 0;
   for (let endMs = 0, round = 0; round === 0 || performance.now() < endMs; round++) {
     const recording = await record({ seed: seed + 1000 * round, clients: 4, steps: 6, rounds: 1 });
-    if (round === 0) endMs = performance.now() + effortMs(EFFORT_MS, 5);
+    if (round === 0) endMs = performance.now() + effortMs(EFFORT_MS, 1);
     const points = choosePoints(recording.operations.length, { count: CUTS_PER_RECORDING, random, modes: MODES });
     const { distinct, wrong } = await replay(recording, points, { random, seen, endMs });
     cuts += distinct;

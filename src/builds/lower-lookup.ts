@@ -7,6 +7,7 @@ import type { Digest } from '../lib/digest.ts';
 const MAX_SYMLINKS = 40;
 
 type Place = { reader: ErofsReader; file: ErofsFile };
+type Budget = { used: number; readonly limits: LayerLimits };
 
 /**
  * Opens the blobs of the layers below (bottom first) as the one tree that overlayfs would show: upper hides lower, whiteouts
@@ -38,8 +39,6 @@ export async function openLowerLayers(
 }
 
 /** Symlinks of the layers in the path's parents are followed, inside the layers; the last name's is not. */
-type Budget = { used: number; readonly limits: LayerLimits };
-
 async function lookUp(roots: readonly Place[], path: string, budget: Budget): Promise<LowerInode | undefined> {
   if (path === '') {
     const named = roots.find(({ reader }) => reader.volumeName !== IMPLICIT_ROOT) ?? roots[0];

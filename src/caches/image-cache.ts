@@ -58,7 +58,7 @@ export type SnapshotImage = {
   readonly reference: string;
   /** Digest of the platform's manifest. */
   readonly manifestDigest: Digest;
-  /** The manifest document, verbatim, and its media type; snapshots of versions before 0.2 have neither. */
+  /** The manifest document, verbatim, and its media type; snapshots made before manifests were kept have neither. */
   readonly manifest?: string | undefined;
   readonly manifestMediaType?: string | undefined;
   readonly platform: string;
@@ -73,7 +73,7 @@ export type SnapshotLayer = {
   readonly diffId: Digest;
   /** Key of the layer blob: the diffID, or the chainID where the blob depends on the layers below. */
   readonly blob: Digest;
-  /** Tree digest of the EROFS file (lib/piece-digest.ts); snapshots of versions before 0.2 have none. */
+  /** Tree digest of the EROFS file (lib/piece-digest.ts); snapshots made before digests were kept have none. */
   readonly blobDigest?: Digest | undefined;
   /** Digest and size of the layer as the registry holds it. */
   readonly digest: Digest;

@@ -6,7 +6,7 @@ import { LarderError } from '../lib/errors.ts';
 /** A layer's file and what its bytes are to be. */
 export type LayerFile = {
   readonly file: string;
-  /** Tree digest of the file (lib/piece-digest.ts). Snapshots of versions before 0.2 have none, and their files go unchecked. */
+  /** Tree digest of the file (lib/piece-digest.ts). Snapshots made before digests were kept have none, and their files go unchecked. */
   readonly digest?: Digest | undefined;
 };
 

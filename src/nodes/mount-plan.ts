@@ -11,7 +11,7 @@ export type LayerMount = {
   /** Name of the mount point: the hex digits of the blob's key. */
   readonly name: string;
   readonly file: string;
-  /** Tree digest of the file; snapshots of versions before 0.2 have none. */
+  /** Tree digest of the file; snapshots made before digests were kept have none. */
   readonly digest?: Digest | undefined;
 };
 

@@ -116,7 +116,7 @@ export async function sweep(folders: NodeFolders): Promise<void> {
     else for (const layer of attachment.layers) needed.add(join(folders.layers, layer));
   }
   await removeUnnamedScratch(folders, ours);
-  // Version 0.1 had its layers here; those are mounts of their own, which nothing needs by this path any more.
+  // The first form of the data folder had its layers here; those are mounts of their own, which nothing needs by this path any more.
   const places = [folders.layers, join(folders.root, 'layers')];
   const mounted = mounts.map((entry) => entry.mountPoint).filter((path) => places.includes(dirname(path)));
   // A folder without a mount is a killed command's, too.

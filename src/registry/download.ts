@@ -15,8 +15,8 @@ export type DownloadOptions = {
 
 /**
  * The bytes of a layer as the registry holds them, exactly `descriptor.size` of them, or an error. After a cut, a stall, a
- * slow drip or a busy server the download goes on from the byte it had reached, after a mirror at the next one or the registry. The digest is for the reader to check: it
- * hashes the bytes while it inflates them.
+ * slow drip or a busy server the download goes on from the byte it had reached; where a mirror failed, at the next one, and
+ * at last at the registry. The digest is for the reader to check: it hashes the bytes while it inflates them.
  */
 export async function* downloadLayer(
   connection: Connection,

@@ -30,7 +30,7 @@ export type HttpServices = EventServices &
     tls?: ServerTls | undefined;
   };
 
-/** The HTTP side of the service: RPC on `/`, the event stream, what nodes fetch, and three answers that need no key. */
+/** The HTTP side of the service: RPC on `/`, the event stream, what nodes fetch, the metrics, and three answers that need no key. */
 export function createHttpListener(services: HttpServices): FastifyInstance {
   const { limits, tls } = services;
   const { answerMs } = limits;

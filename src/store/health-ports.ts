@@ -8,7 +8,7 @@ export type { LossReason } from './schema.ts';
 export type StoredBlob = {
   diffId: Digest;
   blobBytes: number;
-  /** Absent where a version before 0.2 made it and nothing has read it since. */
+  /** Absent where it was made before digests were kept, and nothing has read it since. */
   blobDigest?: Digest;
   /** When it was published, or last read and found right. */
   checkedAtMs: number;

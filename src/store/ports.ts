@@ -226,7 +226,7 @@ export type BuildResult =
 export type LayerRecord = {
   diffId: Digest;
   blobBytes: number;
-  /** Tree digest of the blob (lib/piece-digest.ts); none where a version before 0.2 made it. */
+  /** Tree digest of the blob (lib/piece-digest.ts); none where it was made before digests were kept. */
   blobDigest?: Digest;
   tarBytes: number;
   /** Logical size of the regular files, for the size limit of a cache. */

@@ -124,7 +124,7 @@ export type LayerRow = {
   diff_id: Digest;
   state: LayerState;
   blob_bytes: number;
-  /** Tree digest of the blob; null where a version before 0.2 made it. */
+  /** Tree digest of the blob; null where it was made before digests were kept. */
   blob_digest: Digest | null;
   tar_bytes: number;
   content_bytes: number;

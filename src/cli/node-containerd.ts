@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { cacheIds } from './cache-ids.ts';
 import type { Io } from './io.ts';
 import { LAYERS_OPTION, layersDirectory } from './node-data.ts';
-import { cacheIds } from './node-podman.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
 import { addOutputOption, collect } from './usage.ts';
 

@@ -3,8 +3,7 @@ import type { Command } from 'commander';
 import { formatTime } from '../lib/clock.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import type * as Nodes from '../nodes/podman/index.ts';
-import { parseDescribeAnswer } from './answers.ts';
-import { connect } from './connect.ts';
+import { cacheIds } from './cache-ids.ts';
 import type { Io } from './io.ts';
 import { LAYERS_OPTION, layersDirectory } from './node-data.ts';
 import { colour, type OutputFormat, plain, printJson, printLine } from './output.ts';
@@ -14,7 +13,6 @@ import { addOutputOption, collect, positiveInteger, usageError } from './usage.t
 const DEFAULT_GRACE_S = 600;
 /** As much of an image's id as Podman shows. */
 const SHORT_ID = 12;
-const ID = /^(imc|s)-[0-9a-z]{20}$/;
 
 export function addNodePodman(group: Command, io: Io): void {
   const command = group
@@ -107,24 +105,6 @@ function stillConfigured(path: string, store: string): LarderError {
     'cli.podman-configured',
     `${path} still names ${store}, and Podman fails altogether when a store of its list is missing: take the line out first`,
   );
-}
-
-/** Names are looked up at the server, ids are not: a node may have them where the server is away. */
-export async function cacheIds(io: Io, picks: readonly string[]): Promise<string[]> {
-  const ids: string[] = [];
-  for (const pick of picks) {
-    if (ID.test(pick)) {
-      ids.push(pick);
-      continue;
-    }
-    const client = await connect(io);
-    const answer = await client.call('DescribeImageCaches', { ImageCacheName: pick }, { signal: io.signal });
-    const found = parseDescribeAnswer(answer).ImageCaches.filter((cache) => cache.ImageCacheName === pick);
-    if (found.length === 0)
-      throw new LarderError('cli.cache-missing', `no image cache ${pick}; larder list shows those there are`);
-    ids.push(...found.map((cache) => cache.ImageCacheId));
-  }
-  return ids;
 }
 
 /** What people see: each change, each new problem; programs get a line of JSON for the same. */

@@ -5,7 +5,16 @@ export { type DetachOptions, detachImage } from './detach-image.ts';
 export { type HoldOptions, holdBlob } from './hold-blob.ts';
 export { layerFileOf } from './layer-file.ts';
 export { isMountPoint, type LayerMountOptions, mountLayers, unmountLayers } from './layer-mounts.ts';
-export { type Backing, explainFailure, type Libc, loadLibc, unmount } from './linux/index.ts';
+export {
+  type Backing,
+  explainFailure,
+  type Libc,
+  loadLibc,
+  MAX_OPTIONS_BYTES,
+  OVERLAY_OPTIONS,
+  tryLock,
+  unmount,
+} from './linux/index.ts';
 export { closeMountFolder, openMountFolder } from './mount-folder.ts';
 export type { MountEntry } from './mount-info.ts';
 export { withMountLock } from './mount-lock.ts';

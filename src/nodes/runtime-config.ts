@@ -104,7 +104,6 @@ export function toRuntimeConfig(image: ImageRunConfig, choices: RuntimeChoices) 
     },
   };
 }
-export type RuntimeConfig = ReturnType<typeof toRuntimeConfig>;
 
 function commandOf({ run }: ImageRunConfig, { args, entrypoint }: RuntimeChoices): string[] {
   const first = entrypoint === undefined ? run.Entrypoint : [entrypoint].filter((program) => program !== '');

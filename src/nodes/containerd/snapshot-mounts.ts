@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { MAX_OVERLAY_LAYERS } from '../index.ts';
+import { MAX_OPTIONS_BYTES, MAX_OVERLAY_LAYERS, OVERLAY_OPTIONS } from '../index.ts';
 import { snapshotError } from './errors.ts';
 import type { SnapshotRecord } from './snapshot-record.ts';
 import type { StateFolders } from './state-folders.ts';
@@ -7,10 +7,8 @@ import type { StateFolders } from './state-folders.ts';
 /** A mount that containerd, or its shim, makes (containerd, types.Mount). */
 export type SnapshotMount = { readonly type: string; readonly source: string; readonly options: readonly string[] };
 
-/** mount(2) copies one page of options, its last byte a NUL. */
-const MAX_OPTIONS_BYTES = 4095;
-/** Those of Larder's own mounts (linux/mount-overlay.ts): nothing in a layer makes the kernel look elsewhere. */
-const OVERLAY_OPTIONS = ['index=off', 'redirect_dir=nofollow', 'metacopy=off', 'xino=off'];
+/** Those of Larder's own mounts: nothing in a layer makes the kernel look elsewhere. */
+const SAFE_OPTIONS = OVERLAY_OPTIONS.map(([key, value]) => `${key}=${value}`);
 
 /**
  * The folders that lie below a snapshot, topmost first. A layer that comes twice is stacked once, where it is topmost: all it
@@ -38,12 +36,12 @@ export function snapshotMounts(
   const isFull = below.length === MAX_OVERLAY_LAYERS;
   const lowers = writable || isFull ? below : [snapshot.number, ...below];
   const layers = writable ? [`workdir=${join(folders.works, `${snapshot.number}`)}`, `upperdir=${own}`] : [];
-  if (lowers.length > MAX_OVERLAY_LAYERS || compactBytes([...OVERLAY_OPTIONS, ...layers], lowers) > MAX_OPTIONS_BYTES) {
+  if (lowers.length > MAX_OVERLAY_LAYERS || compactBytes([...SAFE_OPTIONS, ...layers], lowers) > MAX_OPTIONS_BYTES) {
     const limit = `the kernel stacks at most ${MAX_OVERLAY_LAYERS}, in one page of options`;
     throw snapshotError('snapshots.failed-precondition', `${snapshot.name} stacks ${lowers.length} layers; ${limit}`);
   }
   const paths = lowers.map((number) => join(folders.lowers, `${number}`));
-  const options = [...OVERLAY_OPTIONS, ...layers, `lowerdir=${paths.join(':')}`];
+  const options = [...SAFE_OPTIONS, ...layers, `lowerdir=${paths.join(':')}`];
   return [{ type: 'overlay', source: 'overlay', options }];
 }
 

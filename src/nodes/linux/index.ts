@@ -1,8 +1,15 @@
 export { explainFailure } from './explain-failure.ts';
 export { type Libc, loadLibc } from './libc.ts';
 export { type Backing, mountErofs } from './mount-erofs.ts';
-export { mountOverlay, type OverlayCalls, type OverlayMount } from './mount-overlay.ts';
+export {
+  MAX_OPTIONS_BYTES,
+  mountOverlay,
+  OVERLAY_OPTIONS,
+  type OverlayCalls,
+  type OverlayMount,
+} from './mount-overlay.ts';
 export { openInRoot } from './open-in-root.ts';
 export { setMtime } from './set-mtime.ts';
 export { SystemCallError } from './system-call-error.ts';
+export { tryLock } from './try-lock.ts';
 export { tryUnmount, unmount } from './unmount.ts';

@@ -13,7 +13,7 @@ const FSCONFIG_CMD_CREATE = 6;
 /** fsconfig(2) takes strings of 255 bytes. */
 const MAX_VALUE_BYTES = 255;
 /** mount(2) copies one page of options, its last byte a NUL. */
-const MAX_OPTIONS_BYTES = 4095;
+export const MAX_OPTIONS_BYTES = 4095;
 /** A name for the object, not the object itself: nothing is read from it. Not among the constants of node:fs. */
 const O_PATH = 0o10000000;
 
@@ -28,7 +28,7 @@ const O_PATH = 0o10000000;
  *
  * Device files and set-user-id bits are part of an image and stay in force, so the mount point is for root's eyes.
  */
-const OPTIONS: readonly (readonly [key: string, value: string])[] = [
+export const OVERLAY_OPTIONS: readonly (readonly [key: string, value: string])[] = [
   ['redirect_dir', 'nofollow'],
   ['metacopy', 'off'],
   ['index', 'off'],
@@ -83,7 +83,7 @@ function mountBySteps(libc: Libc, overlay: OverlayMount): boolean {
       }
     }
     set('source', overlay.source);
-    for (const [key, value] of OPTIONS) set(key, value);
+    for (const [key, value] of OVERLAY_OPTIONS) set(key, value);
     if (overlay.upper) {
       setPath('upperdir', overlay.upper.directory);
       setPath('workdir', overlay.upper.work);
@@ -124,7 +124,7 @@ function mountAtOnce(libc: Libc, overlay: OverlayMount): void {
   };
   try {
     const { upper } = overlay;
-    const options = [...OPTIONS, ['lowerdir', overlay.lowers.map(open).join(':')]];
+    const options = [...OVERLAY_OPTIONS, ['lowerdir', overlay.lowers.map(open).join(':')]];
     if (upper) options.push(['upperdir', open(upper.directory)], ['workdir', open(upper.work)]);
     const data = options.map(([key, value]) => `${key}=${value}`).join(',');
     if (data.length > MAX_OPTIONS_BYTES) throw new RangeError('overlay options exceed a page');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseDigest } from '../lib/digest.ts';
+import { type Digest, digestOfHex, hexOf, parseDigest } from '../lib/digest.ts';
 
 /** Names of the members of a backup, in their order; blobs come between the last two. */
 export const MEMBER = {
@@ -9,6 +9,20 @@ export const MEMBER = {
   key: 'seal.key',
   sums: 'SHA256SUMS',
 } as const;
+const BLOB_MEMBER = /^layers\/sha256\/[0-9a-f]{2}\/([0-9a-f]{64})\.erofs$/;
+
+/** As they lie in the data folder of this version (blobs/layout.ts); another layout does not change the backup's. */
+export function blobMember(key: Digest): string {
+  const hex = hexOf(key);
+  return `layers/sha256/${hex.slice(0, 2)}/${hex}.erofs`;
+}
+
+/** The key of the blob that a member is; undefined for any other member. */
+export function keyOfMember(name: string): Digest | undefined {
+  const hex = BLOB_MEMBER.exec(name)?.[1];
+  return hex === undefined ? undefined : digestOfHex(hex);
+}
+
 export const FORMAT_VERSION = 1;
 /** Of what is read into memory whole. */
 export const MAX_DOCUMENT_BYTES = 512 * 2 ** 20;

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
+import { syncFolder } from '../lib/sync-folder.ts';
 
 /** The owner's alone: there are sealed secrets in it, and maybe the key. */
 const FILE_MODE = 0o600;
@@ -33,15 +34,6 @@ export async function writeNewFile(path: string, fill: (file: NewFile) => Promis
 
   function failed(cause: unknown): never {
     throw cannotWrite(path, cause);
-  }
-}
-
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

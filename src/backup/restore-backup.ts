@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DiskBlobs, openDiskBlobs } from '../blobs/index.ts';
-import { type Digest, digestOfHex } from '../lib/digest.ts';
+import type { Digest } from '../lib/digest.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { PIECE_BYTES, PieceDigest } from '../lib/piece-digest.ts';
+import { syncFolder } from '../lib/sync-folder.ts';
 import { inspectSqliteStore } from '../store/index.ts';
 import {
   type About,
@@ -12,14 +13,14 @@ import {
   type BlobList,
   blobListSchema,
   FORMAT_VERSION,
+  keyOfMember,
   MAX_DOCUMENT_BYTES,
   MEMBER,
 } from './contents.ts';
-import { syncFolder, writeNewFile } from './new-file.ts';
+import { writeNewFile } from './new-file.ts';
 import { BLOCK_BYTES, readTarHeader, type TarMember } from './tar.ts';
 
 const BATCH = 500;
-const BLOB_MEMBER = /^layers\/sha256\/[0-9a-f]{2}\/([0-9a-f]{64})\.erofs$/;
 
 export type RestoreOptions = {
   file: string;
@@ -187,8 +188,8 @@ async function storeBlob(
   blobs: DiskBlobs,
   { member, content, list }: { member: TarMember; content: AsyncIterable<Uint8Array>; list: BlobsByKey | undefined },
 ): Promise<void> {
-  const hex = BLOB_MEMBER.exec(member.name)?.[1];
-  const entry = hex === undefined ? undefined : list?.get(digestOfHex(hex));
+  const key = keyOfMember(member.name);
+  const entry = key === undefined ? undefined : list?.get(key);
   if (entry === undefined || entry.bytes !== member.bytes) throw damaged();
   const pieces = new PieceDigest();
   const ingest = await blobs.begin();

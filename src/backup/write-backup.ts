@@ -3,11 +3,11 @@ import { mkdtemp, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { openDiskBlobs } from '../blobs/index.ts';
 import { formatTime } from '../lib/clock.ts';
-import { type Digest, digestOfHex, hexOf } from '../lib/digest.ts';
+import { type Digest, digestOfHex } from '../lib/digest.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { PIECE_BYTES, PieceDigest } from '../lib/piece-digest.ts';
 import { copySqliteStore, inspectSqliteStore, type StoreInspector } from '../store/index.ts';
-import { type About, type BlobList, FORMAT_VERSION, MEMBER } from './contents.ts';
+import { type About, type BlobList, blobMember, FORMAT_VERSION, MEMBER } from './contents.ts';
 import { type NewFile, writeNewFile } from './new-file.ts';
 import { TAR_END, tarHeader, tarPadding } from './tar.ts';
 
@@ -162,11 +162,6 @@ async function writeArchive(
   await addText(MEMBER.sums, sums.join(''));
   await target.write(TAR_END);
   return written;
-}
-
-export function blobMember(key: Digest): string {
-  const hex = hexOf(key);
-  return `layers/sha256/${hex.slice(0, 2)}/${hex}.erofs`;
 }
 
 async function* piecesOf(path: string): AsyncGenerator<Uint8Array> {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { constants, type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, LarderError } from '../lib/errors.ts';
+import { syncFolder } from '../lib/sync-folder.ts';
 import { onDisk } from './disk-errors.ts';
 import { TEMPORARY_PREFIX } from './layout.ts';
 import { VERIFIED_TIME_S } from './verified-file.ts';
@@ -160,15 +161,6 @@ function withoutFirst(buffers: readonly Uint8Array[], bytes: number): Uint8Array
   const first = rest[0];
   if (first !== undefined && skip > 0) rest[0] = first.subarray(skip);
   return rest;
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 async function removeFile(path: string): Promise<boolean> {

@@ -2,5 +2,6 @@ export { openBlobKeeper } from './blob-keeper.ts';
 export { type DiskBlobs, openDiskBlobs } from './disk-blobs.ts';
 export { onDisk } from './disk-errors.ts';
 export { makeFolder, removeDurably, syncName } from './durable-file.ts';
+export { createLayout, diffIdOfFile, snapshotIdOfFile } from './layout.ts';
 export type { BlobIngest, BlobKeeper, BlobStore } from './ports.ts';
-export { digestOfFile, isMarkedVerified, markVerified, verifyFile } from './verified-file.ts';
+export { digestOfFile, isMarkedVerified, markVerified, VERIFIED_TIME_S, verifyFile } from './verified-file.ts';

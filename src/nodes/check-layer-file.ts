@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { isMarkedVerified, markVerified, verifyFile } from '../blobs/index.ts';
+import { isMarkedVerified, markVerified, VERIFIED_TIME_S, verifyFile } from '../blobs/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import { LarderError } from '../lib/errors.ts';
 
@@ -22,7 +22,7 @@ export function checkLayerFile(layer: LayerFile, signal?: AbortSignal): Promise<
       facts: { file: layer.file },
     });
   }
-  if (found.mtimeNs === 0n || layer.digest === undefined) return undefined;
+  if (found.mtimeNs === BigInt(VERIFIED_TIME_S) || layer.digest === undefined) return undefined;
   return checkBytes(layer.file, layer.digest, signal);
 }
 

@@ -1,8 +1,7 @@
-import { join } from 'node:path';
-import { type Digest, hexOf } from '../lib/digest.ts';
+import { createLayout } from '../blobs/index.ts';
+import type { Digest } from '../lib/digest.ts';
 
-/** Where a data folder keeps a layer's blob (blobs/layout.ts). */
+/** Where a data folder keeps a layer's blob. */
 export function layerFileOf(dataDirectory: string, blob: Digest): string {
-  const hex = hexOf(blob);
-  return join(dataDirectory, 'layers', 'sha256', hex.slice(0, 2), `${hex}.erofs`);
+  return createLayout(dataDirectory).blobFile(blob);
 }

@@ -1,9 +1,10 @@
 import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { dirname, join } from 'node:path';
 import { SEAL_KEY_BYTES } from '../accounts/index.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import type { RandomBytes } from '../lib/ids.ts';
+import { lockFile } from '../lib/lock-file.ts';
+import { syncFolder } from '../lib/sync-folder.ts';
 
 /** What lies where under `--data`. Layers and snapshots are readable by those who mount them; the rest is for the server alone. */
 export type DataFolder = { directory: string; databasePath: string; sealKeyPath: string; lockPath: string };
@@ -52,25 +53,14 @@ export function dataFolderOf(directory: string): DataFolder {
   };
 }
 
-/**
- * Takes the folder for this process until the returned function is called or the process ends, however it ends: SQLite's
- * own file lock is the one lock of the operating system that Node reaches without a native module.
- */
+/** Takes the folder for this process until the returned function is called or the process ends. Throws `server.data-folder-busy`. */
 export function lockDataFolder(folder: DataFolder): () => void {
-  const lock = new DatabaseSync(folder.lockPath, { timeout: 0 });
   try {
-    lock.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-  } catch (error) {
-    lock.close();
-    throw new LarderError(
-      'server.data-folder-busy',
-      `another larder serve uses ${folder.directory}; stop it, or choose another folder with --data`,
-      {
-        cause: error,
-      },
-    );
+    return lockFile(folder.lockPath);
+  } catch (cause) {
+    const message = `another larder serve uses ${folder.directory}; stop it, or choose another folder with --data`;
+    throw new LarderError('server.data-folder-busy', message, { cause });
   }
-  return () => lock.close();
 }
 
 /** The key that seals secrets in the database: made once, mode 0600, on stable storage before anything is sealed with it. */
@@ -96,11 +86,6 @@ export async function loadSealKey(path: string, randomBytes: RandomBytes): Promi
     await file.close();
   }
   await rename(temporary, path);
-  const folder = await open(join(path, '..'));
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await syncFolder(dirname(path));
   return key;
 }

@@ -12,10 +12,10 @@ import { digestOfFile, isMarkedVerified, markVerified, openDiskBlobs } from '../
 import { convertLayer } from '../../src/layers/index.ts';
 import { pieces } from '../../src/layers/testing/memory.ts';
 import type { Digest } from '../../src/lib/digest.ts';
+import { randomNumbers } from '../support/random.ts';
 import { sha256 } from '../support/registry-image.ts';
 import { directory, file, tarOf } from './support/corpus-tar.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
-import { seededRandom } from './support/random.ts';
 
 const BLOBS = 20;
 const SHORT_MS = 2_000;
@@ -24,7 +24,7 @@ test('every flipped bit is found', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'larder-bit-rot-'));
   try {
     const seed = faultSeed();
-    const random = seededRandom(seed);
+    const random = randomNumbers(seed);
     const store = await openDiskBlobs({ directory: folder });
     const blobs: { path: string; digest: Digest; bytes: number }[] = [];
     for (let index = 0; index < BLOBS; index++) {

@@ -18,12 +18,12 @@ import {
 } from '../../src/caches/index.ts';
 import { hexOf } from '../../src/lib/digest.ts';
 import { newId } from '../../src/lib/ids.ts';
+import { pick, randomNumbers } from '../support/random.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
 import { fastTemporaryFolder } from './support/fast-folder.ts';
 import { type FaultImages, putFaultImages } from './support/fault-images.ts';
 import { type ModelHouse, openModelHouse } from './support/model-house.ts';
-import { pick, seededRandom } from './support/random.ts';
 
 const EFFORT_MS = 14_000;
 const SCOPE = { accountId: '1', regionId: 'test-1' };
@@ -49,7 +49,7 @@ type Known = {
 
 test('operations at the same time leave what one after the other would', { timeout: 24 * 3_600_000 }, async (t) => {
   const seed = faultSeed();
-  const random = seededRandom(seed);
+  const random = randomNumbers(seed);
   const endMs = performance.now() + effortMs(EFFORT_MS, 1);
   const directory = await mkdtemp(join(fastTemporaryFolder(), 'larder-model-'));
   const registry = await startScriptedRegistry();
@@ -93,9 +93,9 @@ type World = { house: ModelHouse; model: Map<string, Known>; attached: Map<strin
 async function doSome(world: World & { images: FaultImages; random: () => number }): Promise<number> {
   const { house, model, attached, images, random } = world;
   const { services, clock } = house;
-  const anyImage = () => (random() < 0.1 ? images.missing : pick(random, images.references));
+  const anyImage = () => (random() < 0.1 ? images.missing : pick(images.references, random));
   const isJump = random() < 0.3;
-  if (isJump) clock.nowMs += pick(random, JUMPS_MS);
+  if (isJump) clock.nowMs += pick(JUMPS_MS, random);
   const nowMs = clock.nowMs;
   const free = [...model].filter(([, { expiresAtMs = Number.POSITIVE_INFINITY }]) => expiresAtMs > nowMs + 1000);
   const count = 1 + Math.floor(random() * MAX_OPERATIONS_AT_ONCE);
@@ -154,7 +154,7 @@ async function doSome(world: World & { images: FaultImages; random: () => number
         const tags = [{ key: 'k', value: known.tag }];
         running.push(services.store.caches.change(SCOPE, [id], (cache) => ({ cache: { ...cache, tags } }), { nowMs }));
       } else if (random() < 0.5 && attached.size > 0) {
-        const name = pick(random, [...attached.keys()]);
+        const name = pick([...attached.keys()], random);
         attached.delete(name);
         running.push(house.detach(name));
       } else if (known.hasContent) {

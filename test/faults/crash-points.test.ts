@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { randomNumbers } from '../support/random.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
-import { seededRandom } from './support/random.ts';
 import { record } from './support/record.ts';
 import { choosePoints, type ReplayResult, replay } from './support/replay.ts';
 
@@ -21,7 +21,7 @@ test('after a crash at any moment, all that was promised is there, nothing hangs
   timeout,
 }, async (t) => {
   const seed = faultSeed();
-  const random = seededRandom(seed);
+  const random = randomNumbers(seed);
   const seen = new Set<string>();
   const total: ReplayResult = { points: 0, distinct: 0, wrong: [] };
   let operations = 0;
@@ -49,7 +49,7 @@ test('a disk that forgets what was synced is found out', { skip, timeout: 120_00
   const operations = recording.operations.map((operation, index) =>
     operation.kind === 'sync' ? { ...operation, began: Math.floor(index / 2) } : operation,
   );
-  const random = seededRandom(1);
+  const random = randomNumbers(1);
   const points = choosePoints(operations.length, { count: 25, random, modes: ['zeros', 'synced'] });
   const { wrong } = await replay({ ...recording, operations }, points, { random, seen: new Set() });
   assert.ok(wrong.length > 0);

@@ -15,6 +15,7 @@ import { describeBlob, memorySink, pieces } from '../../src/layers/testing/memor
 import { LarderError } from '../../src/lib/errors.ts';
 import { addLayer, writeImages } from '../support/oci-layout.ts';
 import { directory, file, firstLayer, secondLayer, sparseFiles, thirdLayer } from '../support/oddities-layers.ts';
+import { pick, randomNumbers } from '../support/random.ts';
 import { sha256 } from '../support/registry-image.ts';
 import { requireRoot, requireTools } from '../support/requirements.ts';
 import { writeTar } from '../support/tar-writer.ts';
@@ -30,7 +31,6 @@ import {
   tarOf,
 } from './support/corpus-tar.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
-import { pick, seededRandom } from './support/random.ts';
 
 const BLOCK_BYTES = 512;
 /** No layer here has more than two megabytes. */
@@ -107,12 +107,12 @@ async function convert({ compression, bytes, diffId }: Packed): Promise<Buffer |
 for (const compression of ['none', 'gzip', 'zstd'] as const) {
   test(`layers with changed bytes, ${compression}`, async (t) => {
     const seed = faultSeed();
-    const random = seededRandom(seed);
+    const random = randomNumbers(seed);
     const endMs = performance.now() + effortMs(SHORT_MS, 3 * TESTS);
     const counts = { sound: 0, refused: 0 };
     const codes = new Set<string>();
     while (performance.now() < endMs) {
-      const tar = pick(random, SEEDS);
+      const tar = pick(SEEDS, random);
       const packed = compression === 'none' ? mutateTar(tar, random) : mutateBytes(pack(tar, compression), random);
       const diffId = compression === 'none' ? sha256(packed) : sha256(tar);
       const startedMs = performance.now();
@@ -147,7 +147,7 @@ function pack(tar: Buffer, compression: 'gzip' | 'zstd'): Buffer {
 test('what is taken of changed layers equals what umoci makes of them', { timeout: 600_000 }, async (t) => {
   if (!requireRoot(t) || !requireTools(t, ['umoci', 'getfattr'])) return;
   const seed = faultSeed();
-  const random = seededRandom(seed);
+  const random = randomNumbers(seed);
   const work = await mkdtemp(join(tmpdir(), 'larder-mutations-'));
   try {
     let compared = 0;

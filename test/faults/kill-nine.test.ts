@@ -7,13 +7,13 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, createClient } from '../../src/client/index.ts';
 import { ACCESS_KEY, REGION_ID, startLarder } from '../support/larder-server.ts';
+import { randomNumbers } from '../support/random.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';
 import { checkFolder } from './support/check-folder.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
 import { putFaultImages } from './support/fault-images.ts';
 import { createLoad, type Load } from './support/load.ts';
 import { type Mark, promisesAfter } from './support/promises.ts';
-import { seededRandom } from './support/random.ts';
 
 const EFFORT_MS = 18_000;
 const CLIENTS = 3;
@@ -24,7 +24,7 @@ const POLL_MS = 20;
 
 test('the server may be killed at any moment', { timeout: 24 * 3_600_000 }, async (t) => {
   const seed = faultSeed();
-  const random = seededRandom(seed);
+  const random = randomNumbers(seed);
   const endMs = performance.now() + effortMs(EFFORT_MS, 1);
   await using registry = await startScriptedRegistry();
   const images = await putFaultImages(registry);
@@ -46,7 +46,7 @@ test('the server may be killed at any moment', { timeout: 24 * 3_600_000 }, asyn
   const tell = (mark: Mark) => void marks.push(mark);
   const loads = Array.from({ length: CLIENTS }, (_, number) =>
     createLoad(client, {
-      random: seededRandom(seed + number),
+      random: randomNumbers(seed + number),
       images: images.references,
       missing: images.missing,
       tell,

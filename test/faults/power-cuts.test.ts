@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { randomNumbers } from '../support/random.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
-import { seededRandom } from './support/random.ts';
 import { record } from './support/record.ts';
 import { choosePoints, replay } from './support/replay.ts';
 
@@ -18,7 +18,7 @@ const timeout = 24 * 3_600_000;
 
 test('a power cut takes nothing that was promised', { skip, timeout }, async (t) => {
   const seed = faultSeed();
-  const random = seededRandom(seed);
+  const random = randomNumbers(seed);
   const seen = new Set<string>();
   let cuts = 0;
   for (let endMs = 0, round = 0; round === 0 || performance.now() < endMs; round++) {

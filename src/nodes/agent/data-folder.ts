@@ -1,9 +1,10 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { onDisk } from '../../blobs/index.ts';
-import { type Digest, digestOfHex } from '../../lib/digest.ts';
+import { createLayout, diffIdOfFile, onDisk, snapshotIdOfFile } from '../../blobs/index.ts';
+import type { Digest } from '../../lib/digest.ts';
 import { errorCode, LarderError } from '../../lib/errors.ts';
+import { lockFile } from '../../lib/lock-file.ts';
+import { PART_SUFFIX } from './part-file.ts';
 
 /**
  * The data folder of a node. Layers and snapshots lie as on a server (blobs/layout.ts), so that all that starts containers
@@ -25,25 +26,23 @@ export type AgentFolder = {
   release(): void;
 };
 
-const SNAPSHOT_FILE = /^(s-[0-9a-z]{20})\.json$/;
-const BLOB_FILE = /^([0-9a-f]{64})\.erofs(\.part)?$/;
-
 export const socketPathOf = (dataDirectory: string): string => join(dataDirectory, 'agent.sock');
 
 /** Makes the folders and takes them for this process, until released or the process ends. Throws `agent.data-folder`, `agent.running`. */
 export async function openAgentFolder(dataDirectory: string): Promise<AgentFolder> {
+  const layout = createLayout(dataDirectory);
   const agent = join(dataDirectory, 'agent');
   const incoming = join(agent, 'incoming');
   const folder = {
     directory: dataDirectory,
-    snapshots: join(dataDirectory, 'snapshots'),
+    snapshots: layout.snapshots,
     incoming,
-    incomingSnapshots: join(incoming, 'snapshots'),
+    incomingSnapshots: createLayout(incoming).snapshots,
     socketPath: socketPathOf(dataDirectory),
   };
   try {
     await mkdir(agent, { recursive: true, mode: 0o755 });
-    for (const path of [join(dataDirectory, 'layers', 'sha256'), folder.snapshots, folder.incomingSnapshots])
+    for (const path of [layout.blobs, folder.snapshots, folder.incomingSnapshots])
       await mkdir(path, { recursive: true });
   } catch (cause) {
     const message = `cannot make the data folder ${dataDirectory}; choose another with --data`;
@@ -53,32 +52,28 @@ export async function openAgentFolder(dataDirectory: string): Promise<AgentFolde
   return { ...folder, release };
 }
 
-/** SQLite's file lock, as the server takes it: the kernel gives it back whatever way the process ends. */
 function lock(path: string, dataDirectory: string): () => void {
-  const database = new DatabaseSync(path, { timeout: 0 });
   try {
-    database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    return lockFile(path);
   } catch (cause) {
-    database.close();
     const message = `another larder node run uses ${dataDirectory}; stop it, or choose another folder with --data`;
     throw new LarderError('agent.running', message, { cause });
   }
-  return () => database.close();
 }
 
 /** Ids of the snapshots whose manifests lie in a folder. */
 export async function snapshotIdsIn(folder: string): Promise<string[]> {
-  return (await readdir(folder)).flatMap((name) => SNAPSHOT_FILE.exec(name)?.[1] ?? []);
+  return (await readdir(folder)).flatMap((name) => snapshotIdOfFile(name) ?? []);
 }
 
 /** Every blob of a data folder, and every one that is under way. */
 export async function blobFilesIn(dataDirectory: string): Promise<{ path: string; key: Digest; isPart: boolean }[]> {
-  const entries = await readdir(join(dataDirectory, 'layers', 'sha256'), { recursive: true });
-  return entries.flatMap((name) => {
-    const [, hex, part] = BLOB_FILE.exec(basename(name)) ?? [];
-    if (hex === undefined) return [];
-    const path = join(dataDirectory, 'layers', 'sha256', name);
-    return [{ path, key: digestOfHex(hex), isPart: part !== undefined }];
+  const { blobs } = createLayout(dataDirectory);
+  const entries = await readdir(blobs, { recursive: true });
+  return entries.flatMap((entry) => {
+    const isPart = entry.endsWith(PART_SUFFIX);
+    const key = diffIdOfFile(basename(entry, PART_SUFFIX));
+    return key === undefined ? [] : [{ path: join(blobs, entry), key, isPart }];
   });
 }
 

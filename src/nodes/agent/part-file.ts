@@ -1,16 +1,16 @@
 import { webcrypto } from 'node:crypto';
 import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder, onDisk, syncName } from '../../blobs/index.ts';
+import { makeFolder, onDisk, syncName, VERIFIED_TIME_S } from '../../blobs/index.ts';
 import type { Digest } from '../../lib/digest.ts';
 import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
 const FILE_MODE = 0o644;
+/** What a blob under way has after its name. */
+export const PART_SUFFIX = '.part';
 /** What was written is sent to the disk this often, so that the last fsync of a large blob is short and a power cut costs little. */
 const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
-/** The mark of a verified file, see blobs/verified-file.ts. */
-const VERIFIED_TIME_S = 0;
 
 /**
  * A blob under way, beside where it will lie. It is written from front to back in whole pieces, and what an earlier process
@@ -37,7 +37,7 @@ export async function openPartFile(
   path: string,
   options: { maxBytes: number; signal: AbortSignal },
 ): Promise<PartFile> {
-  const partPath = `${path}.part`;
+  const partPath = path + PART_SUFFIX;
   await makeFolder(dirname(path));
   const file = await onDisk(() => open(partPath, constants.O_RDWR | constants.O_CREAT, FILE_MODE));
   try {

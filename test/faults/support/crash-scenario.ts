@@ -8,9 +8,9 @@ import { createClient } from '../../../src/client/index.ts';
 import { loadServerConfig } from '../../../src/config/index.ts';
 import { type RunningServer, startServer } from '../../../src/server/index.ts';
 import { ACCESS_KEY, REGION_ID } from '../../support/larder-server.ts';
+import { randomNumbers } from '../../support/random.ts';
 import { createLoad } from './load.ts';
 import type { Mark } from './promises.ts';
-import { seededRandom } from './random.ts';
 
 const DAY_MS = 86_400_000;
 const TIMEOUT_MS = 20_000;
@@ -58,7 +58,7 @@ async function play(options: ScenarioOptions): Promise<void> {
     createClient({ ...ACCESS_KEY, endpoint: server.endpoint, regionId: REGION_ID, timeoutMs: TIMEOUT_MS });
   for (let round = 0; round < options.rounds; round++) {
     const loads = Array.from({ length: options.clients }, (_, number) =>
-      createLoad(connect(), { random: seededRandom(seed + 100 * round + number), images, missing, tell }),
+      createLoad(connect(), { random: randomNumbers(seed + 100 * round + number), images, missing, tell }),
     );
     await Promise.all(
       loads.map(async (load) => {

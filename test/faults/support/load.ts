@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiCallError, type CallParams, type Client } from '../../../src/client/index.ts';
+import { pick } from '../../support/random.ts';
 import type { Random } from './disk-model.ts';
 import type { Mark } from './promises.ts';
-import { pick } from './random.ts';
 
 const POLL_MS = 10;
 const SETTLE_TIMEOUT_MS = 30_000;
@@ -61,7 +61,7 @@ export function createLoad(
   }
 
   async function create(): Promise<void> {
-    const image = random() < 0.1 ? missing : pick(random, images);
+    const image = random() < 0.1 ? missing : pick(images, random);
     const name = `cache-${++names}`;
     const mayExpire = random() < 0.3;
     const { ImageCacheId } = await call('CreateImageCache', {
@@ -76,7 +76,7 @@ export function createLoad(
   }
 
   async function update(id: string): Promise<void> {
-    const image = random() < 0.1 ? missing : pick(random, images);
+    const image = random() < 0.1 ? missing : pick(images, random);
     tell({ kind: 'updating', id, image });
     await call('UpdateImageCache', { ImageCacheId: id, Image: [image] });
     if (random() < waitShare) await settle(id, image);
@@ -103,9 +103,9 @@ export function createLoad(
       const ready = [...caches].filter(([, { isReady }]) => isReady).map(([id]) => id);
       const chance = random();
       if (caches.size >= MAX_CACHES || (chance < 0.2 && caches.size > 0))
-        return remove(pick(random, [...caches.keys()]));
+        return remove(pick([...caches.keys()], random));
       if (ready.length === 0 || chance < 0.55) return create();
-      const id = pick(random, ready);
+      const id = pick(ready, random);
       try {
         if (chance < 0.7) await update(id);
         else if (chance < 0.8) await rename(id);

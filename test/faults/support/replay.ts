@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { pick } from '../../support/random.ts';
 import { checkFolder } from './check-folder.ts';
 import { CRASH_MODES, type CrashMode, DiskModel, type DiskState, type Random } from './disk-model.ts';
 import { fastTemporaryFolder } from './fast-folder.ts';
 import { promisesAfter } from './promises.ts';
-import { pick } from './random.ts';
 import { marksBefore, type Recording } from './record.ts';
 
 const FILE_MODE = 0o600;
@@ -23,7 +23,7 @@ export function choosePoints(
   const { count, random, modes = CRASH_MODES } = options;
   return Array.from({ length: count }, () => ({
     index: Math.floor(random() * (length + 1)),
-    mode: pick(random, modes),
+    mode: pick(modes, random),
   })).toSorted((a, b) => a.index - b.index);
 }
 

@@ -122,6 +122,19 @@ test('the manifest, the blob, and ranges of it', async () => {
   await refused(fetchBody(blobPath(), { range: `bytes=${bytes.length}-` }), 'InvalidRange', 416);
 });
 
+test('a manifest that was written anew, after a rebuild, holds at once', async () => {
+  assert.equal((await fetchBody(blobPath())).headers.get('etag'), `"${blobDigest}"`);
+  const path = join(dataDirectory, 'snapshots', `${snapshotId}.json`);
+  const text = await readFile(path, 'utf8');
+  const renewed = `sha256:${'5'.repeat(64)}`;
+  await writeFile(path, text.replaceAll(blobDigest, renewed));
+  try {
+    assert.equal((await fetchBody(blobPath())).headers.get('etag'), `"${renewed}"`);
+  } finally {
+    await writeFile(path, text);
+  }
+});
+
 test('without a signature nothing is told apart', async () => {
   for (const path of [`/snapshots/${snapshotId}`, blobPath(), '/snapshots/x/blobs/y']) {
     const answer = await fetch(`${server.endpoint}${path}?RegionId=${REGION}`);
@@ -219,14 +232,15 @@ test('beyond the limit of streams, nodes are told to come again', async (t) => {
   const path = join(directory, 'limited');
   await writeFile(path, Buffer.alloc(32 << 20));
   await utimes(path, 0, 0);
-  const layer = { blob: key, blobDigest, blobBytes: 32 << 20 };
+  const manifest = JSON.parse(await readFile(join(dataDirectory, 'snapshots', `${snapshotId}.json`), 'utf8'));
+  manifest.images[0].layers[0].blobBytes = 32 << 20;
   const app = fastify();
   addBlobRoutes(app, {
     authenticate: async () => ({ accountId: '1', accessKeyId: 'a', principal: { type: 'Account', id: '1' } }),
     authorize: async () => undefined,
     guard: async () => undefined,
     store: { caches: { find: async () => ({ caches: [{ id: 'imc-1' }] }) } },
-    blobs: { path: () => path, getSnapshot: async () => JSON.stringify({ images: [{ layers: [layer] }] }) },
+    blobs: { path: () => path, getSnapshot: async () => JSON.stringify(manifest) },
     log: silentLogger,
     stopping: new AbortController().signal,
     limits: { maxBlobStreams: 1, blobStallMs: 30_000 },

@@ -6,6 +6,7 @@ import { syncFolder } from '../lib/sync-folder.ts';
 import { onDisk } from './disk-errors.ts';
 import { TEMPORARY_PREFIX } from './layout.ts';
 import { VERIFIED_TIME_S } from './verified-file.ts';
+import { writeFully } from './write-fully.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
 const FILE_MODE = 0o644;
@@ -14,9 +15,7 @@ const FOLDER_MODE = 0o755;
  * After so many bytes what was written is sent to the disk, while the writer goes on. Left to itself the kernel starts when
  * a tenth of the memory is dirty, and the fsync at the end waits for all that is left (bench/build.ts).
  */
-const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
-/** writev(2) takes at most IOV_MAX buffers, 1024 on Linux. */
-const MAX_BUFFERS_PER_WRITE = 1024;
+export const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
 
 /** A file that nobody sees until it is published whole, or never. Calls must not overlap. */
 export type DurableFile = {
@@ -134,33 +133,6 @@ export async function removeDurably(path: string): Promise<void> {
 /** Makes a folder and the missing ones above it. */
 export async function makeFolder(folder: string): Promise<void> {
   await onDisk(() => mkdir(folder, { recursive: true, mode: FOLDER_MODE }));
-}
-
-async function writeFully(file: FileHandle, buffers: readonly Uint8Array[], position: number): Promise<void> {
-  let at = position;
-  let rest = buffers.filter((buffer) => buffer.byteLength > 0);
-  while (rest.length > 0) {
-    const { bytesWritten } = await file.writev(rest.slice(0, MAX_BUFFERS_PER_WRITE), at);
-    // A disk that takes nothing and reports nothing would keep us here for ever.
-    if (bytesWritten === 0) throw new LarderError('blobs.io', 'the disk took no bytes');
-    at += bytesWritten;
-    rest = withoutFirst(rest, bytesWritten);
-  }
-}
-
-/** The buffers less their first `bytes` bytes: writev(2) may write any part of what it was given. */
-function withoutFirst(buffers: readonly Uint8Array[], bytes: number): Uint8Array[] {
-  let skip = bytes;
-  let index = 0;
-  for (; skip > 0; index++) {
-    const length = buffers[index]?.byteLength ?? skip;
-    if (length > skip) break;
-    skip -= length;
-  }
-  const rest = buffers.slice(index);
-  const first = rest[0];
-  if (first !== undefined && skip > 0) rest[0] = first.subarray(skip);
-  return rest;
 }
 
 async function removeFile(path: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder, onDisk, syncName, VERIFIED_TIME_S } from '../../blobs/index.ts';
+import { makeFolder, onDisk, SYNC_EVERY_BYTES, syncName, VERIFIED_TIME_S, writeFully } from '../../blobs/index.ts';
 import type { Digest } from '../../lib/digest.ts';
 import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
 
@@ -9,8 +9,6 @@ import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
 const FILE_MODE = 0o644;
 /** What a blob under way has after its name. */
 export const PART_SUFFIX = '.part';
-/** What was written is sent to the disk this often, so that the last fsync of a large blob is short and a power cut costs little. */
-const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
 
 /**
  * A blob under way, beside where it will lie. It is written from front to back in whole pieces, and what an earlier process
@@ -99,7 +97,7 @@ function partFile(parts: {
     const at = size - filled;
     filled = 0;
     // On other threads, both: this one has the network to read.
-    write = Promise.all([onDisk(() => writeFully(file, piece, at)), digestPiece(pieces, at / PIECE_BYTES, piece)]);
+    write = Promise.all([onDisk(() => writeFully(file, [piece], at)), digestPiece(pieces, at / PIECE_BYTES, piece)]);
     // A failure is thrown where the write is waited for.
     write.catch(() => undefined);
     if (size - syncedBytes < SYNC_EVERY_BYTES) return;
@@ -166,11 +164,4 @@ function partFile(parts: {
 
 async function digestPiece(pieces: PieceDigest, index: number, piece: Buffer<ArrayBuffer>): Promise<void> {
   pieces.setPieceDigest(index, new Uint8Array(await webcrypto.subtle.digest('SHA-256', piece)));
-}
-
-async function writeFully(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
-    at += bytesWritten;
-  }
 }

@@ -17,7 +17,9 @@ export type HeldChains = {
 
 /**
  * What a data folder holds: chainID → layer, over all its snapshots, or over those of the chosen image caches (`imc-…`) and
- * snapshots (`s-…`). Every question lists the folder anew, and reads what has come; a snapshot's file never changes.
+ * snapshots (`s-…`). Every question lists the folder anew, and reads what has come. A manifest is
+ * read once: where a rebuild writes it anew, because a later version makes another blob, the layer is checked against the
+ * earlier digest until the restart, so that at worst it is downloaded.
  */
 export function watchHeldChains(options: {
   dataDirectory: string;

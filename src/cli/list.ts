@@ -25,7 +25,7 @@ export function addList(program: Command, io: Io): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  larder list --image nginx --tag env=prod\n  larder list --match nginx:1.27 --match redis:7\n  larder list --output json | jq -r ".ImageCaches[].ImageCacheId"',
+      '\nWith --output json each page of the answer is one line.\n\nExamples:\n  larder list --image nginx --tag env=prod\n  larder list --match nginx:1.27 --match redis:7\n  larder list --output json | jq -r ".ImageCaches[].ImageCacheId"',
     );
   addOutputOption(command).action(async (options: ListOptions) => {
     const client = await connect(io);

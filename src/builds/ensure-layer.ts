@@ -125,6 +125,7 @@ async function convert(
         },
       },
       limits: services.layerLimits,
+      hashing: services.hashing,
       decompressor: collectingDecompressor(services.decompressorFor(job.compressedBytes)),
       ...(lower ? { lower } : {}),
       signal,

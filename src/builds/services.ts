@@ -2,6 +2,7 @@ import type { BlobKeeper, BlobStore } from '../blobs/ports.ts';
 import type { BuildOptions } from '../caches/index.ts';
 import type { Decompressor, LayerLimits } from '../layers/index.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Hashing } from '../lib/hashing.ts';
 import type { Limit } from '../lib/limit.ts';
 import type { Logger } from '../lib/logger.ts';
 import type { Platform } from '../oci/index.ts';
@@ -17,6 +18,7 @@ export type BuildServices = {
   readonly platform: Platform;
   /** For a layer of so many compressed bytes. */
   readonly decompressorFor: (compressedBytes: number) => Decompressor;
+  readonly hashing: Hashing;
   readonly layerLimits: LayerLimits;
   /** At most N layers are downloaded and converted at once in this process. */
   readonly layerSlots: Limit;

@@ -1,4 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
+import type { Hashing } from '../lib/hashing.ts';
 import { PIECE_BYTES } from '../lib/piece-digest.ts';
 import { BlobDigest } from './blob-digest.ts';
 import { BLOCK_BYTES } from './erofs/index.ts';
@@ -19,27 +20,35 @@ const MAX_WRITES = 2;
 const MIN_HOLE_BYTES = 4 * BLOCK_BYTES;
 const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES);
 
+/** What is written at once, and the memory it lies in. */
+type Batch = { readonly memory: Buffer; readonly bytes: Buffer; readonly position: number };
+
 /**
- * Appends to a blob: gathers bytes in a few large buffers, used again and again, and writes them while the caller goes on.
+ * Appends to a blob: gathers bytes in a few large buffers, used again and again, and writes and digests them while the caller goes
+ * on.
  * The bytes are copied, which costs less than the garbage of keeping them. `append` never waits; the caller awaits `flush`
  * when `isFull`.
  */
 export class BlobWriter {
   readonly #sink: LayerSink;
-  readonly #digest = new BlobDigest();
+  readonly #hashing: Hashing;
+  readonly #digest: BlobDigest;
   /** Of the first byte of the present buffer; the buffer ends where the next piece begins. */
   #start: number;
   #used = 0;
-  #buffer: Buffer<ArrayBuffer>;
-  readonly #full: { bytes: Buffer<ArrayBuffer>; position: number }[] = [];
-  readonly #free: Buffer<ArrayBuffer>[] = [];
+  #memory: Buffer;
+  #buffer: Buffer;
+  readonly #full: Batch[] = [];
   readonly #writes = new Set<Promise<void>>();
   #failure: { error: unknown } | undefined;
 
-  constructor(sink: LayerSink, position: number) {
+  constructor(sink: LayerSink, position: number, hashing: Hashing) {
     this.#sink = sink;
+    this.#hashing = hashing;
+    this.#digest = new BlobDigest(hashing);
     this.#start = position;
-    this.#buffer = this.#takeBuffer();
+    this.#memory = hashing.takeMemory();
+    this.#buffer = this.#untilPieceEnd();
   }
 
   /** Where the next byte goes. */
@@ -85,7 +94,7 @@ export class BlobWriter {
     for (let batch = this.#full.shift(); batch; batch = this.#full.shift()) {
       while (this.#writes.size >= MAX_WRITES) await Promise.race(this.#writes);
       this.#rethrow();
-      this.#write(batch.bytes, batch.position);
+      this.#write(batch);
     }
   }
 
@@ -93,12 +102,12 @@ export class BlobWriter {
   async finish(): Promise<void> {
     this.#next(this.position);
     await this.flush();
-    await this.settle();
+    await Promise.all(this.#writes);
     this.#rethrow();
   }
 
   /** After `finish`: writes at any position where nothing was written. */
-  async writeAt(position: number, bytes: Buffer<ArrayBuffer>): Promise<void> {
+  async writeAt(position: number, bytes: Buffer): Promise<void> {
     await Promise.all([this.#digest.add(position, bytes), this.#sink.writev([bytes], position)]);
   }
 
@@ -107,9 +116,11 @@ export class BlobWriter {
     return this.#digest.finish(fileBytes);
   }
 
-  /** Waits until no write is under way, whatever became of them: only then the sink may be closed. */
-  async settle(): Promise<void> {
+  /** Waits until no write is under way, whatever became of them: only then the sink may be closed. The writer ends. */
+  async close(): Promise<void> {
     await Promise.all(this.#writes);
+    for (const { memory } of this.#full.splice(0)) this.#hashing.giveMemory(memory);
+    this.#hashing.giveMemory(this.#memory);
   }
 
   /** As many zeros as the present buffer takes. */
@@ -123,21 +134,21 @@ export class BlobWriter {
 
   /** Queues the present buffer, and goes on at `position` with another. */
   #next(position: number): void {
-    const isUnused = this.#used === 0;
-    if (isUnused) this.#free.push(this.#buffer);
-    else this.#full.push({ bytes: this.#buffer.subarray(0, this.#used), position: this.#start });
+    if (this.#used > 0) {
+      this.#full.push({ memory: this.#memory, bytes: this.#buffer.subarray(0, this.#used), position: this.#start });
+      this.#memory = this.#hashing.takeMemory();
+    }
     this.#used = 0;
     this.#start = position;
-    this.#buffer = this.#takeBuffer();
+    this.#buffer = this.#untilPieceEnd();
   }
 
-  /** Up to the end of the piece in which it starts. */
-  #takeBuffer(): Buffer<ArrayBuffer> {
-    const free = this.#free.pop() ?? Buffer.allocUnsafeSlow(BATCH_BYTES);
-    return Buffer.from(free.buffer, 0, BATCH_BYTES - (this.#start % BATCH_BYTES));
+  /** As much of the memory as goes up to the end of the piece in which it starts. */
+  #untilPieceEnd(): Buffer {
+    return this.#memory.subarray(0, BATCH_BYTES - (this.#start % BATCH_BYTES));
   }
 
-  #write(bytes: Buffer<ArrayBuffer>, position: number): void {
+  #write({ memory, bytes, position }: Batch): void {
     const write = Promise.all([this.#digest.add(position, bytes), this.#writeParts(bytes, position)])
       .then(
         () => undefined,
@@ -147,7 +158,7 @@ export class BlobWriter {
       )
       .finally(() => {
         this.#writes.delete(write);
-        this.#free.push(bytes);
+        this.#hashing.giveMemory(memory);
       });
     this.#writes.add(write);
   }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { LarderError } from '../lib/errors.ts';
-import { createDecompressor, type Decompressor } from './decompress.ts';
+import { createDecompressor } from './decompress.ts';
+import type { Decompressor } from './decompressor.ts';
 import { findIgzip } from './igzip.ts';
 import { pieces } from './testing/memory.ts';
 

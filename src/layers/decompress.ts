@@ -1,21 +1,10 @@
 import type { Writable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
 import { errorCode, LarderError } from '../lib/errors.ts';
+import type { Decompressor } from './decompressor.ts';
 import { inflateByIgzip } from './igzip.ts';
 import { corruptInput, type Input, inputOf } from './inflater-input.ts';
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
-
-export type Compression = 'gzip' | 'zstd' | 'none';
-
-/**
- * Inflates a stream. A chunk is valid until the next one is asked for: its memory may be used again. Throws `layers.corrupt`
- * for what is not sound to its last byte; ends its work when not read to the end.
- */
-export type Decompressor = (
-  compression: Compression,
-  source: AsyncIterable<Uint8Array>,
-  signal?: AbortSignal,
-) => AsyncIterable<Uint8Array>;
 
 /** Half as fast again as the default of 16 KiB; larger ones gain nothing. */
 const CHUNK_BYTES = 256 * 1024;

@@ -5,12 +5,15 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describeError, LarderError } from '../lib/errors.ts';
 import { spawnIntoRing } from './child-output.ts';
+import { CHUNK_VALID_BYTES } from './decompressor.ts';
 import { corruptInput, inputOf } from './inflater-input.ts';
 
 /** Beyond this, a message of igzip's is cut. */
 const MAX_STDERR_BYTES = 4096;
 /** How much output is kept to check the last member's trailer. */
 const TAIL_BYTES = 1024 * 1024;
+/** A chunk of the output is valid for so long. */
+const KEEP_BYTES = Math.max(TAIL_BYTES, CHUNK_VALID_BYTES);
 /** A gzip trailer, and the two bytes before it. */
 const TRAILER_BYTES = 10;
 
@@ -39,7 +42,7 @@ export async function* inflateByIgzip(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
-  const { child, output } = await spawnIntoRing(path, ['-d', '-c'], { keepBytes: TAIL_BYTES });
+  const { child, stdin, output } = await spawnIntoRing(path, ['-d', '-c'], { keepBytes: KEEP_BYTES });
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   const exited = new Promise<{ error: unknown; code: number | null }>((resolve) => {
@@ -55,15 +58,13 @@ export async function* inflateByIgzip(
   let fedBytes = 0;
   let trailer = Buffer.alloc(0);
   // igzip leaves before its input ends when that is corrupt; its exit code says so, and EPIPE says no more.
-  const { stdin } = child;
-  stdin?.on('error', () => {});
   const feeding = (async () => {
     for (let chunk = await input.next(); chunk; chunk = await input.next()) {
       fedBytes += chunk.length;
       trailer = Buffer.concat([trailer, chunk.subarray(-TRAILER_BYTES)]).subarray(-TRAILER_BYTES);
-      if (stdin?.write(chunk) === false) await Promise.race([once(stdin, 'drain'), exited]);
+      if (!stdin.write(chunk)) await Promise.race([once(stdin, 'drain'), exited]);
     }
-    stdin?.end();
+    stdin.end();
   })().catch(kill);
 
   const tail = new OutputTail();
@@ -83,6 +84,7 @@ export async function* inflateByIgzip(
   } finally {
     signal?.removeEventListener('abort', kill);
     kill();
+    stdin.destroy();
     await input.close();
   }
 }

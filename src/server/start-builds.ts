@@ -6,6 +6,7 @@ import type { BuildOptions } from '../caches/index.ts';
 import type { ServerConfig } from '../config/index.ts';
 import { createDecompressor, findIgzip } from '../layers/index.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createHashThread } from '../lib/hash-thread.ts';
 import { randomAlphanumeric } from '../lib/ids.ts';
 import { createLimit } from '../lib/limit.ts';
 import type { Logger } from '../lib/logger.ts';
@@ -45,6 +46,7 @@ export async function startBuilds(
     connect: (build: BuildOptions) => metrics.watchDownloads(connect(build, { config, log, limits })),
     platform: hostPlatform(process.arch, process.platform),
     decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
+    hashing: createHashThread(),
     layerLimits: layerLimits(limits),
     layerSlots: createLimit(config.maxLayersAtOnce),
   };

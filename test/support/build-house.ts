@@ -10,6 +10,7 @@ import { type CareServices, startWorker, type Worker } from '../../src/builds/in
 import { type ImageCache, INITIAL_STATUS } from '../../src/caches/index.ts';
 import { createDecompressor, DEFAULT_LAYER_LIMITS } from '../../src/layers/index.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { hashHere } from '../../src/lib/hashing.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { createLimit } from '../../src/lib/limit.ts';
 import { silentLogger } from '../../src/lib/logger.ts';
@@ -52,6 +53,7 @@ export async function openBuildHouse(t: TestContext): Promise<BuildHouse> {
     connect: () => createRegistryClient({ plainHttp: [registry.host], retry: { attempts: 2, baseDelayMs: 1 } }),
     platform: { os: 'linux', architecture: 'amd64' },
     decompressorFor: () => createDecompressor(),
+    hashing: hashHere,
     layerLimits: DEFAULT_LAYER_LIMITS,
     layerSlots: createLimit(4),
     clock: systemClock,

@@ -1,5 +1,5 @@
 import { LarderError } from '../../lib/errors.ts';
-import { SystemCallError } from './system-call-error.ts';
+import { SystemCallError } from '../../lib/system-call-error.ts';
 
 /** What was to be done when a system call failed. */
 export type Operation = 'erofs' | 'overlay' | 'tmpfs' | 'loop' | 'unmount' | 'lock';

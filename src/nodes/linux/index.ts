@@ -1,5 +1,6 @@
+export { type Libc, loadLibc } from '../../lib/libc.ts';
+export { SystemCallError } from '../../lib/system-call-error.ts';
 export { explainFailure } from './explain-failure.ts';
-export { type Libc, loadLibc } from './libc.ts';
 export { type Backing, mountErofs } from './mount-erofs.ts';
 export {
   MAX_OPTIONS_BYTES,
@@ -10,6 +11,5 @@ export {
 } from './mount-overlay.ts';
 export { openInRoot } from './open-in-root.ts';
 export { setMtime } from './set-mtime.ts';
-export { SystemCallError } from './system-call-error.ts';
 export { tryLock } from './try-lock.ts';
 export { tryUnmount, unmount } from './unmount.ts';

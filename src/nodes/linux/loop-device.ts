@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { errorCode } from '../../lib/errors.ts';
+import type { Libc } from '../../lib/libc.ts';
 import { explainFailure } from './explain-failure.ts';
-import type { Libc } from './libc.ts';
 
 /** linux/loop.h */
 const LOOP_CTL_GET_FREE = 0x4c82;

@@ -1,6 +1,6 @@
 import { errorCode } from '../../lib/errors.ts';
+import type { Libc } from '../../lib/libc.ts';
 import { explainFailure } from './explain-failure.ts';
-import type { Libc } from './libc.ts';
 import { withLoopDevice } from './loop-device.ts';
 
 const MS_RDONLY = 0x1;

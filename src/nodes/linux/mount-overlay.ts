@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { errorCode } from '../../lib/errors.ts';
+import type { Libc } from '../../lib/libc.ts';
 import { explainFailure } from './explain-failure.ts';
-import type { Libc } from './libc.ts';
 
 const MS_RDONLY = 0x1;
 const MS_NOATIME = 0x400;

@@ -1,5 +1,5 @@
 import { errorCode } from '../../lib/errors.ts';
-import type { Libc } from './libc.ts';
+import type { Libc } from '../../lib/libc.ts';
 
 const O_CLOEXEC = 0o2000000n;
 const O_NONBLOCK = 0o4000n;

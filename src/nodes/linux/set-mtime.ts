@@ -1,4 +1,4 @@
-import type { Libc } from './libc.ts';
+import type { Libc } from '../../lib/libc.ts';
 
 const CURRENT_FOLDER = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;

@@ -1,6 +1,6 @@
 import { errorCode } from '../../lib/errors.ts';
+import type { Libc } from '../../lib/libc.ts';
 import { explainFailure } from './explain-failure.ts';
-import type { Libc } from './libc.ts';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;

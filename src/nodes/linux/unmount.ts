@@ -1,6 +1,6 @@
 import { errorCode } from '../../lib/errors.ts';
+import type { Libc } from '../../lib/libc.ts';
 import { explainFailure } from './explain-failure.ts';
-import type { Libc } from './libc.ts';
 
 /** A name that is a symbolic link is not followed: nobody makes us unmount something else. */
 const UMOUNT_NOFOLLOW = 8;

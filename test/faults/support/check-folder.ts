@@ -9,6 +9,7 @@ import { checkAfterStart } from '../../../src/builds/startup-check.ts';
 import { type ImageCache, parseSnapshot } from '../../../src/caches/index.ts';
 import { createDecompressor, DEFAULT_LAYER_LIMITS } from '../../../src/layers/index.ts';
 import type { Digest } from '../../../src/lib/digest.ts';
+import { hashHere } from '../../../src/lib/hashing.ts';
 import { createLimit } from '../../../src/lib/limit.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { ensureAccessKey } from '../../../src/server/access-keys.ts';
@@ -49,6 +50,7 @@ export async function checkFolder(directory: string, promises: Promises, images:
       connect: images.connect,
       platform: PLATFORM,
       decompressorFor: () => createDecompressor(),
+      hashing: hashHere,
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(2),
       clock,

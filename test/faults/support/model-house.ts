@@ -7,6 +7,7 @@ import { openBlobKeeper, openDiskBlobs } from '../../../src/blobs/index.ts';
 import { type CareServices, releaseDeadLeases, startWorker, type Worker } from '../../../src/builds/index.ts';
 import { checkAfterStart } from '../../../src/builds/startup-check.ts';
 import { createDecompressor, DEFAULT_LAYER_LIMITS } from '../../../src/layers/index.ts';
+import { hashHere } from '../../../src/lib/hashing.ts';
 import { createLimit } from '../../../src/lib/limit.ts';
 import { silentLogger } from '../../../src/lib/logger.ts';
 import { attachedBlobs } from '../../../src/server/attached-blobs.ts';
@@ -50,6 +51,7 @@ export async function openModelHouse(directory: string, images: FaultImages): Pr
       connect: images.connect,
       platform: PLATFORM,
       decompressorFor: () => createDecompressor(),
+      hashing: hashHere,
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(4),
       clock: { now: () => clock.nowMs },

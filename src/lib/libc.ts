@@ -10,6 +10,9 @@ export type Libc = {
   flock(fd: number, operation: number): void;
   /** An argument that is a number, or the bytes of a structure, which the kernel may fill. */
   ioctl(fd: number, request: number, argument: number | Uint8Array): number;
+  fcntl(fd: number, command: number, argument: number): number;
+  /** Fills in an `int[2]`: the end that reads, the end that writes. */
+  pipe2(ends: Uint8Array, flags: number): void;
   /** Two `struct timespec`: last access, last change. */
   utimensat(folder: number, path: string, times: Uint8Array, flags: number): void;
   fchdir(fd: number): void;
@@ -63,6 +66,8 @@ async function bindLibc(): Promise<Libc> {
   const flock = bind('flock', ['int', 'int']);
   const ioctlNumber = bind('ioctl', ['int', 'ulong', 'ulong']);
   const ioctlBytes = bind('ioctl', ['int', 'ulong', 'void *']);
+  const fcntl = bind('fcntl', ['int', 'int', 'int']);
+  const pipe2 = bind('pipe2', ['void *', 'int']);
   const utimensat = bind('utimensat', ['int', 'str', 'void *', 'int']);
   const fchdir = bind('fchdir', ['int']);
   const fsopen = bindNumber('fsopen', ['str', 'uint']);
@@ -77,6 +82,8 @@ async function bindLibc(): Promise<Libc> {
     flock: (...args) => void flock(...args),
     ioctl: (fd, request, argument) =>
       typeof argument === 'number' ? ioctlNumber(fd, request, argument) : ioctlBytes(fd, request, argument),
+    fcntl,
+    pipe2: (...args) => void pipe2(...args),
     utimensat: (...args) => void utimensat(...args),
     fchdir: (fd) => void fchdir(fd),
     fsopen: (type) => fsopen(NUMBERS.fsopen, type, CLOSE_ON_EXEC),

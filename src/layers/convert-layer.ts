@@ -6,8 +6,8 @@ import { type Compression, createDecompressor, type Decompressor } from './decom
 import {
   BLOCK_BYTES,
   type ByteString,
-  type Directory,
   type ErofsSummary,
+  type FileTree,
   IMPLICIT_ROOT,
   writeErofs,
 } from './erofs/index.ts';
@@ -81,19 +81,18 @@ export async function convertLayer(
   const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits };
   // Block 0 is the superblock's.
   const writer = new BlobWriter(sink, BLOCK_BYTES);
-  const tree = new LayerTree(limits);
+  using tree = new LayerTree(limits);
   const builder = new LayerBuilder(tree, writer, limits);
   try {
     const read = await readTar(source, { ...options, limits, builder, writer });
-    const links = tree.lowerLinks();
     const implicit = tree.implicitDirectories();
-    const [link] = links;
+    const [link] = tree.lowerLinks();
     const hasImplicitRoot = implicit.some(({ directory }) => directory === tree.root);
-    if (lower) await resolveLower({ tree, links, lookup: lower, writer });
+    if (lower) await resolveLower({ tree, lookup: lower, writer });
     else if (link) throw missingLink(link);
     tree.finish();
     const uuid = uuidOf(expectedDiffId);
-    const summary = await writeTree(tree.root, {
+    const summary = await writeTree(tree.files, {
       writer,
       uuid,
       volumeName: hasImplicitRoot && !lower ? IMPLICIT_ROOT : '',
@@ -107,7 +106,7 @@ export async function convertLayer(
       entries: builder.entries,
       implicitDirectories: implicit.map(({ path }) => path),
       isRootOpaque: tree.isRootOpaque,
-      usedLower: lower !== undefined && links.length + implicit.length > 0,
+      usedLower: lower !== undefined && (link !== undefined || implicit.length > 0),
     };
   } finally {
     await writer.settle();
@@ -158,7 +157,7 @@ async function readTar(
 }
 
 async function writeTree(
-  root: Directory,
+  tree: FileTree,
   options: {
     writer: BlobWriter;
     uuid: Uint8Array;
@@ -168,7 +167,7 @@ async function writeTree(
 ): Promise<ErofsSummary> {
   const { writer, uuid, volumeName, signal } = options;
   writer.align(BLOCK_BYTES);
-  const sections = writeErofs(root, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
+  const sections = writeErofs(tree, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
   await writer.finish();
   for (;;) {
     const { done, value } = sections.next();

@@ -34,6 +34,8 @@ export type ConvertLayerOptions = {
    * the tar doesn't name get a default owner and mode. With it, the blob may depend on more than its diffID; see `usedLower`.
    */
   lower?: LowerLookup;
+  /** Called once the tree takes much memory, and waited for: the caller decides how many such layers are converted at once. */
+  onLarge?: () => Promise<void>;
   signal?: AbortSignal;
 };
 
@@ -136,6 +138,7 @@ async function readTar(
   }
   const tarHash = createHash('sha256');
   let tarBytes = 0;
+  let isLarge = false;
   for await (const chunk of decompress(compression, hashed(), signal)) {
     signal?.throwIfAborted();
     tarHash.update(chunk);
@@ -144,6 +147,9 @@ async function readTar(
     if (tarBytes > limits.ratioFloorBytes) enforce(limits, 'maxRatio', tarBytes / compressedBytes);
     reader.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     if (writer.isFull) await writer.flush();
+    if (isLarge || !builder.isLarge) continue;
+    isLarge = true;
+    await options.onLarge?.();
   }
   signal?.throwIfAborted();
   if (expectedBytes !== undefined && compressedBytes !== expectedBytes)

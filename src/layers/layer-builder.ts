@@ -19,6 +19,11 @@ const MAX_ID = 0xffff_fffe;
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xfffff;
 
+/** Memory of a tree from which on it counts as large; the layers of nearly all images are below, together with the next's. */
+const LARGE_BYTES = 16 << 20;
+/** An inode and its name, measured; a directory takes twice as much. */
+const ENTRY_BYTES = 150;
+
 /** Turns tar entries into the layer's tree, and writes files' data to the blob as it comes, each from a new block on. */
 export class LayerBuilder implements TarHandler {
   readonly #tree: LayerTree;
@@ -38,6 +43,11 @@ export class LayerBuilder implements TarHandler {
 
   get entries(): number {
     return this.#entries;
+  }
+
+  /** Whether the tree takes much memory. */
+  get isLarge(): boolean {
+    return this.#tree.inodes * ENTRY_BYTES + this.#metadataBytes > LARGE_BYTES;
   }
 
   entry(entry: TarEntry): void {

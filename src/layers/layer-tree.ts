@@ -45,6 +45,10 @@ export class LayerTree implements Disposable {
     return this.#opaque.has(this.root);
   }
 
+  get inodes(): number {
+    return this.#inodes;
+  }
+
   /** One more entry, or directory that none names: all of them are kept in memory. */
   count(isDirectory: boolean): void {
     enforce(this.#limits, 'maxEntries', ++this.#inodes);

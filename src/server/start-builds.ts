@@ -47,6 +47,7 @@ export async function startBuilds(
     decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
     layerLimits: layerLimits(limits),
     layerSlots: createLimit(config.maxLayersAtOnce),
+    largeLayers: createLimit(1),
   };
   await releaseDeadLeases(services);
   const worker = startWorker(services, { name, maxBuilds: config.maxBuildsAtOnce });

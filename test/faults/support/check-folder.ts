@@ -51,6 +51,7 @@ export async function checkFolder(directory: string, promises: Promises, images:
       decompressorFor: () => createDecompressor(),
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(2),
+      largeLayers: createLimit(1),
       clock,
       log: silentLogger,
     };

@@ -52,6 +52,7 @@ export async function openModelHouse(directory: string, images: FaultImages): Pr
       decompressorFor: () => createDecompressor(),
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(4),
+      largeLayers: createLimit(1),
       clock: { now: () => clock.nowMs },
       log: silentLogger,
     };

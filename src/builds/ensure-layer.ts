@@ -3,11 +3,12 @@ import { convertLayer, type LowerLookup } from '../layers/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { underLease } from '../lib/lease.ts';
+import { takeSlot } from '../lib/limit.ts';
 import { layerCompression } from '../oci/index.ts';
 import type { LayerRecord } from '../store/ports.ts';
 import { openLowerLayers } from './lower-lookup.ts';
 import { BUSY_POLL_MS, type BuildServices, LEASE_MS } from './services.ts';
-import { collectingDecompressor, collectingGarbage } from './young-garbage.ts';
+import { collectingDecompressor, collectingGarbage, collectLargeTree } from './young-garbage.ts';
 
 export type LayerJob = {
   readonly diffId: Digest;
@@ -108,6 +109,7 @@ async function convert(
 ): Promise<LayerRecord | typeof NEEDS_LOWER> {
   const { key, lower } = job;
   const ingest = await services.blobs.begin();
+  let leave = () => {};
   try {
     const result = await convertLayer(collectingGarbage(job.download(signal, job.onBytes)), {
       compression: layerCompression(job.mediaType),
@@ -128,6 +130,13 @@ async function convert(
       hashing: services.hashing,
       decompressor: collectingDecompressor(services.decompressorFor(job.compressedBytes)),
       ...(lower ? { lower } : {}),
+      onLarge: async () => {
+        const leaveSlot = await takeSlot(services.largeLayers, signal);
+        leave = () => {
+          collectLargeTree();
+          leaveSlot();
+        };
+      },
       signal,
     });
     if (result.isRootOpaque) {
@@ -148,6 +157,7 @@ async function convert(
     if (linksBelow && !lower && job.chainId !== job.diffId) return NEEDS_LOWER;
     throw error;
   } finally {
+    leave();
     await ingest.abort();
   }
 }

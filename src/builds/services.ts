@@ -22,6 +22,8 @@ export type BuildServices = {
   readonly layerLimits: LayerLimits;
   /** At most N layers are downloaded and converted at once in this process. */
   readonly layerSlots: Limit;
+  /** Of these, at most N whose trees take much memory (layers/layer-builder.ts). */
+  readonly largeLayers: Limit;
   /** Blobs that this machine has mounted, by the hex digits of their keys: the collector leaves them alone. */
   readonly attachedBlobs?: (() => Promise<ReadonlySet<string>>) | undefined;
   readonly clock: Clock;

@@ -18,8 +18,13 @@ export async function* collectingGarbage(source: AsyncIterable<Uint8Array>): Asy
     bytes += chunk.length;
     if (bytes < INTERVAL_BYTES) continue;
     bytes = 0;
-    collectYoung({ type: 'minor' });
+    collect({ type: 'minor' });
   }
+}
+
+/** After a large tree: V8 would keep what it had of it until its heap grew by as much again, for the next one. */
+export function collectLargeTree(): void {
+  collect({ type: 'major' });
 }
 
 /** The same for what an inflater gives. */
@@ -28,9 +33,9 @@ export function collectingDecompressor(decompress: Decompressor): Decompressor {
 }
 
 /** V8's own function, without starting the program with a flag for it. */
-const collectYoung: (options: { type: 'minor' }) => void = exposeCollector();
+const collect: (options: { type: 'minor' | 'major' }) => void = exposeCollector();
 
-function exposeCollector(): typeof collectYoung {
+function exposeCollector(): typeof collect {
   // The young generation stays as small as it is by now: V8 lets it grow to 64 MiB and more, and what a build makes either
   // dies at once or stays to its end. Peak memory of a build of 1.3 GB: 290 → 230 MiB (bench/build.ts).
   setFlagsFromString('--semi-space-growth-factor=1');

@@ -350,6 +350,20 @@ test('a file larger than the blob may become is refused before it is read, holes
   await assert.rejects(convert(2 ** 40), { code: 'layers.corrupt' });
 });
 
+test('the caller is asked once before a tree takes much memory, and may refuse', async () => {
+  const refusal = new Error('not now');
+  let asked = 0;
+  const onLarge = async () => {
+    asked++;
+    throw refusal;
+  };
+  const names = (count: number) => Array.from({ length: count }, (_, index) => link(`${index}`, 'x'));
+  await convertTar(tarOf([file('x'), ...names(1000)]), { onLarge });
+  assert.equal(asked, 0);
+  await assert.rejects(convertTar(tarOf([file('x'), ...names(130_000)]), { onLarge }), refusal);
+  assert.equal(asked, 1);
+});
+
 test('an aborted conversion rejects with the reason', async () => {
   const reason = new Error('enough');
   await assert.rejects(convertTar(tarOf([file('a')]), { signal: AbortSignal.abort(reason) }), reason);

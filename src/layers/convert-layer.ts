@@ -8,8 +8,8 @@ import type { Compression, Decompressor } from './decompressor.ts';
 import {
   BLOCK_BYTES,
   type ByteString,
-  type Directory,
   type ErofsSummary,
+  type FileTree,
   IMPLICIT_ROOT,
   writeErofs,
 } from './erofs/index.ts';
@@ -38,6 +38,8 @@ export type ConvertLayerOptions = {
    * the tar doesn't name get a default owner and mode. With it, the blob may depend on more than its diffID; see `usedLower`.
    */
   lower?: LowerLookup;
+  /** Called once the tree takes much memory, and waited for: the caller decides how many such layers are converted at once. */
+  onLarge?: () => Promise<void>;
   signal?: AbortSignal;
 };
 
@@ -72,8 +74,8 @@ export type ConvertedLayer = {
  *
  * Three work at once: the inflater, the hashing, and the caller's thread, which reads the tar and writes the blob.
  *
- * The source has to end by itself on the same signal. The caller commits the sink when this resolved, and throws it away otherwise. Throws `layers.digest-mismatch`,
- * `layers.diffid-mismatch`, `layers.size-mismatch`, `layers.corrupt`, `layers.limit`, `layers.unsupported`,
+ * The source has to end by itself on the same signal. The caller commits the sink when this resolved, and throws it away
+ * otherwise. Throws `layers.digest-mismatch`, `layers.diffid-mismatch`, `layers.size-mismatch`, `layers.corrupt`, `layers.limit`, `layers.unsupported`,
  * `layers.invalid-entry`, `layers.link-outside-layer`, and what the source or the sink throw.
  */
 export async function convertLayer(
@@ -84,19 +86,18 @@ export async function convertLayer(
   const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits };
   // Block 0 is the superblock's.
   const writer = new BlobWriter(sink, BLOCK_BYTES, hashing);
-  const tree = new LayerTree(limits);
+  using tree = new LayerTree(limits);
   const builder = new LayerBuilder(tree, writer, limits);
   try {
     const read = await readTar(source, { ...options, limits, builder, writer, hashing });
-    const links = tree.lowerLinks();
     const implicit = tree.implicitDirectories();
-    const [link] = links;
+    const [link] = tree.lowerLinks();
     const hasImplicitRoot = implicit.some(({ directory }) => directory === tree.root);
-    if (lower) await resolveLower({ tree, links, lookup: lower, writer });
+    if (lower) await resolveLower({ tree, lookup: lower, writer });
     else if (link) throw missingLink(link);
     tree.finish();
     const uuid = uuidOf(expectedDiffId);
-    const summary = await writeTree(tree.root, {
+    const summary = await writeTree(tree.files, {
       writer,
       uuid,
       volumeName: hasImplicitRoot && !lower ? IMPLICIT_ROOT : '',
@@ -110,7 +111,7 @@ export async function convertLayer(
       entries: builder.entries,
       implicitDirectories: implicit.map(({ path }) => path),
       isRootOpaque: tree.isRootOpaque,
-      usedLower: lower !== undefined && links.length + implicit.length > 0,
+      usedLower: lower !== undefined && (link !== undefined || implicit.length > 0),
     };
   } finally {
     await writer.close();
@@ -140,6 +141,7 @@ async function readTar(
   }
   const tarHash = hashing.stream();
   let tarBytes = 0;
+  let isLarge = false;
   try {
     for await (const chunk of decompress(compression, hashed(), signal)) {
       signal?.throwIfAborted();
@@ -149,6 +151,9 @@ async function readTar(
       await tarHash.update(chunk);
       reader.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       if (writer.isFull) await writer.flush();
+      if (isLarge || !builder.isLarge) continue;
+      isLarge = true;
+      await options.onLarge?.();
     }
     signal?.throwIfAborted();
     if (expectedBytes !== undefined && compressedBytes !== expectedBytes)
@@ -165,7 +170,7 @@ async function readTar(
 }
 
 async function writeTree(
-  root: Directory,
+  tree: FileTree,
   options: {
     writer: BlobWriter;
     uuid: Uint8Array;
@@ -175,7 +180,7 @@ async function writeTree(
 ): Promise<ErofsSummary> {
   const { writer, uuid, volumeName, signal } = options;
   writer.align(BLOCK_BYTES);
-  const sections = writeErofs(root, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
+  const sections = writeErofs(tree, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
   await writer.finish();
   for (;;) {
     const { done, value } = sections.next();

@@ -1,14 +1,6 @@
 import { LarderError } from '../lib/errors.ts';
 import type { BlobWriter } from './blob-writer.ts';
-import {
-  BLOCK_BYTES,
-  type ByteString,
-  type Inode,
-  newDirectory,
-  newFile,
-  newSpecialFile,
-  newSymlink,
-} from './erofs/index.ts';
+import { BLOCK_BYTES, type ByteString, type FileData, type Inode } from './erofs/index.ts';
 import { cleanPath, invalid, type LayerTree } from './layer-tree.ts';
 import { enforce, type LayerLimits } from './limits.ts';
 import { layOutSparse, SparseFileWriter } from './sparse-file.ts';
@@ -26,6 +18,11 @@ const MAX_ID = 0xffff_fffe;
 /** The kernel's dev_t: 12 bits of major, 20 of minor. */
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xfffff;
+
+/** Memory of a tree from which on it counts as large; the layers of nearly all images are below, together with the next's. */
+const LARGE_BYTES = 16 << 20;
+/** An inode and its name, measured; a directory takes twice as much. */
+const ENTRY_BYTES = 150;
 
 /** Turns tar entries into the layer's tree, and writes files' data to the blob as it comes, each from a new block on. */
 export class LayerBuilder implements TarHandler {
@@ -46,6 +43,11 @@ export class LayerBuilder implements TarHandler {
 
   get entries(): number {
     return this.#entries;
+  }
+
+  /** Whether the tree takes much memory. */
+  get isLarge(): boolean {
+    return this.#tree.inodes * ENTRY_BYTES + this.#metadataBytes > LARGE_BYTES;
   }
 
   entry(entry: TarEntry): void {
@@ -91,41 +93,40 @@ export class LayerBuilder implements TarHandler {
     const attributes = applyXattrs({ mode, uid, gid, mtimeSec, mtimeNsec, xattrs }, kind);
     switch (kind) {
       case 'file':
-        return this.#newFile(entry, attributes);
+        return { ...attributes, kind, size: entry.size, data: this.#layOutFile(entry) };
       case 'directory':
-        return newDirectory(attributes);
+        return { ...attributes, kind };
       case 'symlink':
         if (entry.linkPath === '') throw invalid('a symlink to nothing', entry.path);
         // Linux gives symlinks no mode of their own.
-        return newSymlink({ ...attributes, mode: 0o777 }, entry.linkPath);
+        return { ...attributes, mode: 0o777, kind, target: entry.linkPath };
       case 'character':
       case 'block':
         if (major < 0 || major > MAX_MAJOR || minor < 0 || minor > MAX_MINOR) {
           throw invalid('a device number that no device can have', entry.path);
         }
-        return newSpecialFile(attributes, kind, { major, minor });
+        return { ...attributes, kind, major, minor };
       case 'fifo':
         break;
     }
-    return newSpecialFile(attributes, kind, { major: 0, minor: 0 });
+    return { ...attributes, kind, major: 0, minor: 0 };
   }
 
-  #newFile(entry: TarEntry, attributes: Parameters<typeof newFile>[0]): Inode {
-    const { size, sparse } = entry;
+  #layOutFile({ size, sparse }: TarEntry): FileData {
     enforce(this.#limits, 'maxFileBytes', size);
     this.#writer.align(BLOCK_BYTES);
     const firstBlock = this.#writer.position / BLOCK_BYTES;
     if (!sparse) {
       this.#writer.reserve(size);
       this.#target = this.#writer;
-      return newFile(attributes, size, size === 0 ? 0 : firstBlock);
+      return size === 0 ? 0 : firstBlock;
     }
     const layout = layOutSparse(sparse, size, firstBlock);
     this.#sparseOverheadBytes += layout.overheadBytes;
     enforce(this.#limits, 'maxSparseOverheadBytes', this.#sparseOverheadBytes);
     this.#writer.reserve(layout.ranges.reduce((bytes, { start, end }) => bytes + end - start, 0));
     this.#target = new SparseFileWriter(this.#writer, sparse, layout.ranges);
-    return newFile(attributes, size, layout.data);
+    return layout.data;
   }
 
   #count(entry: TarEntry): void {

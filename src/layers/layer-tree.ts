@@ -1,13 +1,5 @@
 import { LarderError } from '../lib/errors.ts';
-import {
-  type ByteString,
-  type Directory,
-  type Inode,
-  type InodeAttributes,
-  NO_XATTRS,
-  newDirectory,
-  newSpecialFile,
-} from './erofs/index.ts';
+import { type ByteString, FileTree, type Inode, type InodeAttributes, type InodeId, NO_XATTRS } from './erofs/index.ts';
 import { enforce, type LayerLimits } from './limits.ts';
 import { HAS_WHITEOUTS, OPAQUE } from './xattrs.ts';
 
@@ -16,32 +8,34 @@ const MAX_SYMLINKS = 255;
 
 /** What a directory that the tar doesn't name gets: umoci's mode, and a time that is the same on every machine. */
 const IMPLICIT: InodeAttributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: NO_XATTRS };
-const NOTHING: InodeAttributes = { ...IMPLICIT, mode: 0 };
+const WHITEOUT: Inode = { ...IMPLICIT, mode: 0, kind: 'character', major: 0, minor: 0 };
+const STAND_IN: Inode = { ...IMPLICIT, mode: 0, kind: 'fifo', major: 0, minor: 0 };
 
 /** An entry of the finished tree that lower layers have to answer for. */
-export type LowerLink = { directory: Directory; name: ByteString; path: ByteString; target: ByteString };
-export type ImplicitDirectory = { directory: Directory; path: ByteString; parent: Directory; name: ByteString };
+export type LowerLink = { inode: InodeId; path: ByteString; target: ByteString };
+export type ImplicitDirectory = { directory: InodeId; path: ByteString; parent: InodeId; name: ByteString };
 
 /**
  * The tree of one layer as the tar's entries build it, later ones replacing earlier ones. Paths are resolved in here as in
  * a chroot: `..` stops at the root, symlinks of the layer are followed inside it (umoci does so too), nothing escapes,
  * for there is nothing outside.
  */
-export class LayerTree {
-  readonly root = newDirectory(IMPLICIT);
+export class LayerTree implements Disposable {
+  readonly files = new FileTree(IMPLICIT);
+  readonly root = this.files.root;
   readonly #limits: LayerLimits;
   #inodes = 0;
   #directoryCount = 0;
   #lookups = 0;
   #grafts = 0;
   /** Directories that no entry named. */
-  readonly #implicit = new Set<Directory>([this.root]);
-  readonly #opaque = new Set<Directory>();
+  readonly #implicit = new Set<InodeId>([this.root]);
+  readonly #opaque = new Set<InodeId>();
   /** All whiteouts are one inode, as overlayfs makes them. */
-  readonly #whiteout = newSpecialFile(NOTHING, 'character', { major: 0, minor: 0 });
+  readonly #whiteout = this.files.add(WHITEOUT);
   /** Stand-ins for inodes of lower layers that have a hard link here, by their path there. */
-  readonly #lowerInodes = new Map<ByteString, Inode>();
-  readonly #lowerTargets = new Map<Inode, ByteString>();
+  readonly #lowerInodes = new Map<ByteString, InodeId>();
+  readonly #lowerTargets = new Map<InodeId, ByteString>();
 
   constructor(limits: LayerLimits) {
     this.#limits = limits;
@@ -49,6 +43,10 @@ export class LayerTree {
 
   get isRootOpaque(): boolean {
     return this.#opaque.has(this.root);
+  }
+
+  get inodes(): number {
+    return this.#inodes;
   }
 
   /** One more entry, or directory that none names: all of them are kept in memory. */
@@ -59,44 +57,60 @@ export class LayerTree {
 
   /** Puts an inode at a path; a directory that is there already keeps its entries and takes the new attributes. */
   place(path: readonly ByteString[], inode: Inode): void {
-    const name = path.at(-1);
-    if (name === undefined) {
+    if (path.length === 0) {
       if (inode.kind !== 'directory') throw invalid('a root that is no directory', '/');
       this.#redeclare(this.root, inode);
       return;
     }
-    const parent = this.#walk(path.slice(0, -1));
-    const existing = parent.entries.get(name);
-    if (inode.kind === 'directory' && existing?.kind === 'directory') {
-      this.#redeclare(existing, inode);
-      return;
+    const existing = this.#placeOf(path);
+    if (inode.kind !== 'directory') {
+      this.#put(existing, this.files.add(inode));
+    } else if (this.files.isDirectory(existing.inode)) {
+      this.#redeclare(existing.inode, inode);
+    } else {
+      const directory = this.files.add(inode);
+      // What replaced a lower directory here, and is a directory again, must not show the lower one's entries.
+      if (existing.inode !== undefined) this.#opaque.add(directory);
+      this.#put(existing, directory);
     }
-    // What replaced a lower directory here, and is a directory again, must not show the lower one's entries.
-    if (inode.kind === 'directory' && existing) this.#opaque.add(inode);
-    parent.entries.set(name, inode);
+  }
+
+  #placeOf(path: readonly ByteString[]): { parent: InodeId; name: ByteString; inode: InodeId | undefined } {
+    const parent = this.#walk(path.slice(0, -1));
+    const name = path.at(-1) ?? '';
+    return { parent, name, inode: this.files.get(parent, name) };
+  }
+
+  #put({ parent, name }: { parent: InodeId; name: ByteString }, inode: InodeId): void {
+    this.files.set(parent, name, inode);
   }
 
   /** A hard link; the target's last name is not followed. Without the target in this layer, a lower one must have it. */
   link(path: readonly ByteString[], target: readonly ByteString[]): void {
-    const name = target.at(-1);
-    const parent = this.#find(target.slice(0, -1));
-    const inode = name === undefined ? this.root : parent?.entries.get(name);
-    if (inode?.kind === 'directory') throw invalid('a hard link to a directory', path.join('/'));
-    this.place(path, inode && inode !== this.#whiteout ? inode : this.#lowerInode(target.join('/')));
+    const found = this.get(target);
+    if (this.files.isDirectory(found)) throw invalid('a hard link to a directory', path.join('/'));
+    const inode = found !== undefined && found !== this.#whiteout ? found : this.#lowerInode(target.join('/'));
+    this.placeLink(path, inode);
+  }
+
+  /** One more name for an inode. */
+  placeLink(path: readonly ByteString[], inode: InodeId): void {
+    if (path.length === 0) throw invalid('a root that is no directory', '/');
+    this.#put(this.#placeOf(path), inode);
   }
 
   /** Deletes a name of lower layers; what this layer has there stays, before or after (image-spec layer.md, "Whiteouts"). */
   whiteOut(path: readonly ByteString[]): void {
-    const parent = this.#walk(path.slice(0, -1));
-    const name = path.at(-1) ?? '';
-    const existing = parent.entries.get(name);
-    if (existing?.kind === 'directory' && !this.#isOnlyWhiteouts(existing)) this.#opaque.add(existing);
-    else if (!existing || existing.kind === 'directory') parent.entries.set(name, this.#whiteout);
+    const place = this.#placeOf(path);
+    const existing = place.inode;
+    const isDirectory = this.files.isDirectory(existing);
+    if (isDirectory && !this.#isOnlyWhiteouts(existing)) this.#opaque.add(existing);
+    else if (isDirectory || existing === undefined) this.#put(place, this.#whiteout);
   }
 
   /** A character device 0:0 of the tar: overlayfs takes it for a whiteout, wherever it came from, so it is made one. */
   placeWhiteoutDevice(path: readonly ByteString[]): void {
-    this.place(path, this.#whiteout);
+    this.placeLink(path, this.#whiteout);
   }
 
   /** Hides all that lower layers have in a directory. */
@@ -105,15 +119,14 @@ export class LayerTree {
   }
 
   /** Links to files that only lower layers can have. */
-  lowerLinks(): LowerLink[] {
-    const links: LowerLink[] = [];
+  *lowerLinks(): Generator<LowerLink> {
+    if (this.#lowerTargets.size === 0) return;
     for (const { directory, path } of this.#directories()) {
-      for (const [name, inode] of directory.entries) {
+      for (const [name, inode] of this.files.entries(directory)) {
         const target = this.#lowerTargets.get(inode);
-        if (target !== undefined) links.push({ directory, name, path: join(path, name), target });
+        if (target !== undefined) yield { inode, path: join(path, name), target };
       }
     }
-    return links;
   }
 
   /** Directories that the tar doesn't name, parents first; the root is one of them, as its own parent. */
@@ -122,27 +135,40 @@ export class LayerTree {
     return all.filter(({ directory }) => this.#implicit.has(directory));
   }
 
+  /** Whether nothing but whiteouts is in the directory. */
+  isEmpty(directory: InodeId): boolean {
+    return [...this.files.entries(directory).values()].every((inode) => inode === this.#whiteout);
+  }
+
   /** Whether nothing of lower layers shows in the directory. */
-  isOpaque(directory: Directory): boolean {
+  isOpaque(directory: InodeId): boolean {
     return this.#opaque.has(directory);
   }
 
   /** A lower layer has a symlink where this layer has an implicit directory: what is in it goes where the symlink leads. */
   graft(at: ImplicitDirectory, target: ByteString): void {
     if (++this.#grafts > MAX_SYMLINKS) throw invalid('too many symlinks of lower layers', at.path);
-    at.parent.entries.delete(at.name);
+    this.files.delete(at.parent, at.name);
     const base = target.startsWith('/') ? [] : at.path.split('/').slice(0, -1);
     this.#merge(at.directory, this.#walk([...base, ...target.split('/')]));
   }
 
-  #merge(from: Directory, into: Directory): void {
-    for (const [name, inode] of from.entries) {
-      const existing = into.entries.get(name);
-      if (inode.kind === 'directory' && existing?.kind === 'directory') {
-        if (!this.#implicit.has(inode)) this.#redeclare(existing, inode);
+  [Symbol.dispose](): void {
+    this.files[Symbol.dispose]();
+  }
+
+  #merge(from: InodeId, into: InodeId): void {
+    const { files } = this;
+    for (const [name, inode] of files.entries(from)) {
+      const existing = files.get(into, name);
+      if (files.isDirectory(inode) && files.isDirectory(existing)) {
+        if (!this.#implicit.has(inode)) {
+          files.copyAttributes(inode, existing);
+          this.#implicit.delete(existing);
+        }
         this.#merge(inode, existing);
       } else if (inode !== this.#whiteout || existing === undefined) {
-        into.entries.set(name, inode);
+        files.set(into, name, inode);
       }
     }
   }
@@ -153,8 +179,8 @@ export class LayerTree {
       const { directory: parent, path } = next;
       const isHidden = next.isHidden || this.#opaque.has(parent);
       yield { ...next, isHidden };
-      for (const [name, inode] of parent.entries) {
-        if (inode.kind === 'directory')
+      for (const [name, inode] of this.files.entries(parent)) {
+        if (this.files.isDirectory(inode))
           pending.push({ directory: inode, path: join(path, name), parent, name, isHidden });
       }
     }
@@ -166,63 +192,64 @@ export class LayerTree {
    */
   finish(): void {
     for (const { directory, isHidden } of this.#directories()) {
-      if (this.#opaque.has(directory)) directory.xattrs = [...directory.xattrs, OPAQUE];
+      if (this.#opaque.has(directory)) this.files.addXattr(directory, OPAQUE);
       let hasWhiteouts = false;
-      for (const [name, inode] of directory.entries) {
+      for (const [name, inode] of this.files.entries(directory)) {
         if (inode !== this.#whiteout) continue;
-        if (isHidden) directory.entries.delete(name);
+        if (isHidden) this.files.delete(directory, name);
         else hasWhiteouts = true;
       }
-      if (hasWhiteouts) directory.xattrs = [...directory.xattrs, HAS_WHITEOUTS];
+      if (hasWhiteouts) this.files.addXattr(directory, HAS_WHITEOUTS);
     }
   }
 
   /** The inode at a path, symlinks in its parents followed; whiteouts count as one. */
-  get(path: readonly ByteString[]): Inode | undefined {
+  get(path: readonly ByteString[]): InodeId | undefined {
     const name = path.at(-1);
-    return name === undefined ? this.root : this.#find(path.slice(0, -1))?.entries.get(name);
+    if (name === undefined) return this.root;
+    const parent = this.#find(path.slice(0, -1));
+    return parent === undefined ? undefined : this.files.get(parent, name);
   }
 
   /** Whether a directory is here for the sake of whiteouts alone. */
-  #isOnlyWhiteouts(directory: Directory): boolean {
+  #isOnlyWhiteouts(directory: InodeId): boolean {
     const pending = [directory];
-    for (let next = pending.pop(); next; next = pending.pop()) {
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       if (!this.#implicit.has(next) || this.#opaque.has(next)) return false;
-      for (const inode of next.entries.values()) {
-        if (inode.kind === 'directory') pending.push(inode);
+      for (const inode of this.files.entries(next).values()) {
+        if (this.files.isDirectory(inode)) pending.push(inode);
         else if (inode !== this.#whiteout) return false;
       }
     }
     return true;
   }
 
-  #redeclare(directory: Directory, from: Directory): void {
-    const { mode, uid, gid, mtimeSec, mtimeNsec, xattrs } = from;
-    Object.assign(directory, { mode, uid, gid, mtimeSec, mtimeNsec, xattrs });
+  #redeclare(directory: InodeId, from: InodeAttributes): void {
+    this.files.setAttributes(directory, from);
     this.#implicit.delete(directory);
   }
 
-  #lowerInode(target: ByteString): Inode {
+  #lowerInode(target: ByteString): InodeId {
     const known = this.#lowerInodes.get(target);
-    if (known) return known;
-    const inode = newSpecialFile(NOTHING, 'fifo', { major: 0, minor: 0 });
+    if (known !== undefined) return known;
+    const inode = this.files.add(STAND_IN);
     this.#lowerInodes.set(target, inode);
     this.#lowerTargets.set(inode, target);
     return inode;
   }
 
-  #find(path: readonly ByteString[]): Directory | undefined {
+  #find(path: readonly ByteString[]): InodeId | undefined {
     return this.#resolve(path, () => undefined);
   }
 
   /** The directory at a path; what is missing, or no directory, becomes one. */
-  #walk(path: readonly ByteString[]): Directory {
+  #walk(path: readonly ByteString[]): InodeId {
     const found = this.#resolve(path, (parent, name, existing) => {
       this.count(true);
-      const directory = newDirectory(IMPLICIT);
+      const directory = this.files.add({ ...IMPLICIT, kind: 'directory' });
       this.#implicit.add(directory);
-      if (existing) this.#opaque.add(directory);
-      parent.entries.set(name, directory);
+      if (existing !== undefined) this.#opaque.add(directory);
+      this.files.set(parent, name, directory);
       return directory;
     });
     return found ?? this.root;
@@ -230,8 +257,8 @@ export class LayerTree {
 
   #resolve(
     path: readonly ByteString[],
-    create: (parent: Directory, name: ByteString, existing: Inode | undefined) => Directory | undefined,
-  ): Directory | undefined {
+    create: (parent: InodeId, name: ByteString, existing: InodeId | undefined) => InodeId | undefined,
+  ): InodeId | undefined {
     let ancestors = [this.root];
     const names = path.toReversed();
     let symlinks = 0;
@@ -243,16 +270,17 @@ export class LayerTree {
         continue;
       }
       const parent = ancestors.at(-1) ?? this.root;
-      const inode = parent.entries.get(name);
-      if (inode?.kind === 'symlink') {
+      const inode = this.files.get(parent, name);
+      if (inode !== undefined && this.files.kindOf(inode) === 'symlink') {
         if (++symlinks > MAX_SYMLINKS) throw invalid('too many symlinks', path.join('/'));
-        if (inode.target.startsWith('/')) ancestors = [this.root];
-        names.push(...inode.target.split('/').toReversed());
+        const target = this.files.target(inode).toString('latin1');
+        if (target.startsWith('/')) ancestors = [this.root];
+        names.push(...target.split('/').toReversed());
         continue;
       }
       if (name.length > this.#limits.maxNameBytes) enforce(this.#limits, 'maxNameBytes', name.length);
-      const directory = inode?.kind === 'directory' ? inode : create(parent, name, inode);
-      if (!directory) return undefined;
+      const directory = this.files.isDirectory(inode) ? inode : create(parent, name, inode);
+      if (directory === undefined) return undefined;
       ancestors.push(directory);
       enforce(this.#limits, 'maxDepth', ancestors.length);
     }

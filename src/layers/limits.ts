@@ -18,9 +18,9 @@ export type LayerLimits = {
   maxWindowBytes: number;
   /** Frames of zstd, each of which costs a tenth of a millisecond; zstd:chunked makes one for each file. */
   maxFrames: number;
-  /** Tar entries, and directories that are made for those without one. With 250 bytes of memory each, half a million take 125 MB. */
+  /** Tar entries, and directories that are made for those without one. With 150 bytes of memory each, half a million take 75 MB. */
   maxEntries: number;
-  /** Directories among them; each takes 1.2 KB of memory. */
+  /** Directories among them; each takes 500 bytes of memory. */
   maxDirectories: number;
   /** Directories above one another. */
   maxDepth: number;

@@ -1,14 +1,6 @@
 import { LarderError } from '../lib/errors.ts';
 import type { BlobWriter } from './blob-writer.ts';
-import {
-  BLOCK_BYTES,
-  type ByteString,
-  type Inode,
-  type InodeAttributes,
-  newFile,
-  newSpecialFile,
-  newSymlink,
-} from './erofs/index.ts';
+import { BLOCK_BYTES, type ByteString, type Inode, type InodeAttributes, type InodeId } from './erofs/index.ts';
 import { cleanPath, invalid, type LayerTree, type LowerLink } from './layer-tree.ts';
 
 /** What the layers below have at a path, stacked as overlayfs shows them. */
@@ -33,7 +25,6 @@ export type LowerLookup = (path: ByteString) => Promise<LowerInode | undefined>;
  */
 export async function resolveLower(options: {
   tree: LayerTree;
-  links: readonly LowerLink[];
   lookup: LowerLookup;
   writer: BlobWriter;
 }): Promise<void> {
@@ -46,30 +37,24 @@ export async function resolveLower(options: {
   for (const { directory, path, parent, name } of tree.implicitDirectories().toReversed()) {
     const lower = await lookup(path);
     if (lower?.kind === 'directory') {
-      const { mode, uid, gid, mtimeSec, mtimeNsec } = lower;
       const xattrs = lower.xattrs.filter((xattr) => !xattr.name.startsWith('trusted.overlay.'));
-      Object.assign(directory, { mode, uid, gid, mtimeSec, mtimeNsec, xattrs });
-    } else if (parent !== directory && [...directory.entries.values()].every(isWhiteout)) {
-      parent.entries.delete(name);
+      tree.files.setAttributes(directory, { ...lower, xattrs });
+    } else if (parent !== directory && tree.isEmpty(directory)) {
+      tree.files.delete(parent, name);
     }
   }
 }
 
-async function copyLinks(options: {
-  tree: LayerTree;
-  links: readonly LowerLink[];
-  lookup: LowerLookup;
-  writer: BlobWriter;
-}): Promise<void> {
-  const { tree, links, lookup, writer } = options;
-  const copied = new Map<ByteString, Inode>();
-  for (const { directory, name, path, target } of links) {
-    const known = copied.get(target);
-    const inode = known ?? (await copyUp(target, path, lookup, writer));
-    directory.entries.set(name, inode);
-    if (known) continue;
-    copied.set(target, inode);
-    if (!tree.get(cleanPath(target))) tree.place(cleanPath(target), inode);
+async function copyLinks(options: { tree: LayerTree; lookup: LowerLookup; writer: BlobWriter }): Promise<void> {
+  const { tree, lookup, writer } = options;
+  // All of them first: what is placed below changes the tree.
+  const links = [...tree.lowerLinks()];
+  const copied = new Set<InodeId>();
+  for (const { inode, path, target } of links) {
+    if (copied.has(inode)) continue;
+    copied.add(inode);
+    tree.files.become(inode, await copyUp(target, path, lookup, writer));
+    if (tree.get(cleanPath(target)) === undefined) tree.placeLink(cleanPath(target), inode);
   }
 }
 
@@ -92,10 +77,6 @@ export function missingLink({ path, target }: LowerLink): LarderError {
   );
 }
 
-function isWhiteout(inode: Inode): boolean {
-  return inode.kind === 'character' && inode.major === 0 && inode.minor === 0;
-}
-
 async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup, writer: BlobWriter): Promise<Inode> {
   const lower = await lookup(target);
   if (!lower) throw invalid('a hard link to nothing', path);
@@ -103,7 +84,7 @@ async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup,
     case 'directory':
       throw invalid('a hard link to a directory', path);
     case 'symlink':
-      return newSymlink(lower, lower.target);
+      return lower;
     case 'file': {
       writer.align(BLOCK_BYTES);
       const start = writer.position;
@@ -113,12 +94,12 @@ async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup,
         if (writer.isFull) await writer.flush();
       }
       if (writer.position - start !== lower.size) throw invalid('a hard link to a file that changed its size', path);
-      return newFile(lower, lower.size, lower.size === 0 ? 0 : start / BLOCK_BYTES);
+      return { ...lower, data: lower.size === 0 ? 0 : start / BLOCK_BYTES };
     }
     case 'character':
     case 'block':
     case 'fifo':
       break;
   }
-  return newSpecialFile(lower, lower.kind, lower);
+  return lower;
 }

@@ -42,3 +42,10 @@ export function createLimit(max: number): Limit {
     }
   };
 }
+
+/** Takes a slot until the function that it resolves to is called; for what ends elsewhere than it began. */
+export async function takeSlot(limit: Limit, signal?: AbortSignal): Promise<() => void> {
+  const taken = Promise.withResolvers<() => void>();
+  limit(() => new Promise<void>((release) => taken.resolve(release)), signal).catch(taken.reject);
+  return taken.promise;
+}

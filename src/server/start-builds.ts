@@ -49,6 +49,7 @@ export async function startBuilds(
     hashing: createHashThread(),
     layerLimits: layerLimits(limits),
     layerSlots: createLimit(config.maxLayersAtOnce),
+    largeLayers: createLimit(1),
   };
   await releaseDeadLeases(services);
   const worker = startWorker(services, { name, maxBuilds: config.maxBuildsAtOnce });

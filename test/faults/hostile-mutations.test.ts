@@ -11,7 +11,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { type Compression, convertLayer, createDecompressor } from '../../src/layers/index.ts';
-import { describeBlob, memorySink, pieces } from '../../src/layers/testing/memory.ts';
+import { describeBlob, memorySink, pieces, readFrom } from '../../src/layers/testing/memory.ts';
 import { LarderError } from '../../src/lib/errors.ts';
 import { addLayer, writeImages } from '../support/oci-layout.ts';
 import { directory, file, firstLayer, secondLayer, sparseFiles, thirdLayer } from '../support/oddities-layers.ts';
@@ -19,20 +19,12 @@ import { pick, randomNumbers } from '../support/random.ts';
 import { sha256 } from '../support/registry-image.ts';
 import { requireRoot, requireTools } from '../support/requirements.ts';
 import { writeTar } from '../support/tar-writer.ts';
-import { listTree } from '../support/tree-compare.ts';
 import { umociUnpack } from '../support/umoci.ts';
-import {
-  directory as dir,
-  entryBytes,
-  fixChecksum,
-  hardLink,
-  file as plain,
-  symlink,
-  tarOf,
-} from './support/corpus-tar.ts';
+import { directory as dir, entryBytes, hardLink, file as plain, symlink, tarOf } from './support/corpus-tar.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
+import { listingOf, listingOfFolder } from './support/layer-facts.ts';
+import { mutateBytes, mutateTar } from './support/mutations.ts';
 
-const BLOCK_BYTES = 512;
 /** No layer here has more than two megabytes. */
 const MAX_CONVERT_MS = 20_000;
 const TESTS = 2;
@@ -58,30 +50,6 @@ const SEEDS: readonly Buffer[] = [
     Buffer.concat([...writeTar(entries)]),
   ),
 ];
-
-type Random = () => number;
-
-/** One to four bytes of the tar, half of the time of a header whose checksum is made right again; at times a cut. */
-function mutateTar(seed: Buffer, random: Random): Buffer {
-  const tar = Buffer.from(seed);
-  for (let count = Math.floor(random() * 4); count >= 0; count--) {
-    const at = Math.floor(random() * tar.length);
-    const block = at - (at % BLOCK_BYTES);
-    const isHeader = tar.toString('latin1', block + 257, block + 262) === 'ustar';
-    tar[at] = random() < 0.5 ? Math.floor(random() * 256) : (tar[at] ?? 0) ^ (1 << Math.floor(random() * 8));
-    if (isHeader && random() < 0.8) fixChecksum(tar.subarray(block, block + BLOCK_BYTES));
-  }
-  return random() < 0.1 ? tar.subarray(0, Math.floor(random() * tar.length)) : tar;
-}
-
-function mutateBytes(bytes: Buffer, random: Random): Buffer {
-  const copy = Buffer.from(bytes);
-  for (let count = Math.floor(random() * 4); count >= 0; count--) {
-    const at = Math.floor(random() * copy.length);
-    copy[at] = (copy[at] ?? 0) ^ (1 << Math.floor(random() * 8));
-  }
-  return random() < 0.1 ? copy.subarray(0, Math.floor(random() * copy.length)) : copy;
-}
 
 type Packed = { compression: Compression; bytes: Buffer; diffId: string };
 
@@ -168,35 +136,8 @@ test('what is taken of changed layers equals what umoci makes of them', { timeou
         refusedByUmoci++;
         continue;
       }
-      const ours = await describeBlob(blob);
-      const theirs = await listTree(join(work, 'rootfs'));
-      const brief = (kind: string, mode: number, uid: string, gid: string, rest: string) =>
-        `${kind} ${mode.toString(8)} ${uid}:${gid} ${rest}`;
-      const left = Object.entries(ours)
-        .filter(([path]) => path !== '')
-        .map(([path, { kind, mode, uid, gid, content = '' }]) => [
-          path,
-          brief(
-            kind,
-            mode,
-            String(uid),
-            String(gid),
-            kind === 'symlink' ? content : kind === 'file' ? hexOf(content) : '',
-          ),
-        ]);
-      const right = [...theirs]
-        .filter(([path]) => path !== '.')
-        .map(([path, entry]) => [
-          path,
-          brief(
-            entry.type.split(' ')[0] ?? '',
-            Number.parseInt(entry.mode, 8),
-            entry.uid,
-            entry.gid,
-            entry.linkTarget ?? entry.sha256 ?? '',
-          ),
-        ]);
-      assert.deepEqual(Object.fromEntries(left), Object.fromEntries(right), `seed ${seed}, mutation ${index}`);
+      const [ours, theirs] = [await listingOf(readFrom(blob)), await listingOfFolder(join(work, 'rootfs'))];
+      assert.deepEqual(ours, theirs, `seed ${seed}, mutation ${index}`);
       compared++;
     }
     t.diagnostic(`seed ${seed}: ${compared} equal, ${refusedByUmoci} that umoci refuses`);
@@ -216,7 +157,3 @@ const CONTENT = Buffer.concat([
   entryBytes(plain('s/x', 'y'.repeat(5000))),
   tarOf([plain('last')]),
 ]);
-
-function hexOf(content: string): string {
-  return createHash('sha256').update(content, 'latin1').digest('hex');
-}

@@ -56,6 +56,7 @@ export async function openBuildHouse(t: TestContext): Promise<BuildHouse> {
     hashing: hashHere,
     layerLimits: DEFAULT_LAYER_LIMITS,
     layerSlots: createLimit(4),
+    largeLayers: createLimit(1),
     clock: systemClock,
     log: silentLogger,
   };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Duplex, Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -91,6 +91,24 @@ async function addJson(layout: string, mediaType: string, value: unknown) {
   await mkdir(join(layout, 'blobs/sha256'), { recursive: true });
   await writeFile(join(layout, 'blobs/sha256', hex), bytes);
   return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+}
+
+type Descriptor = { digest: string; annotations?: Record<string, string> };
+
+export function blobFile(layout: string, digest: string): string {
+  return join(layout, 'blobs/sha256', digest.slice('sha256:'.length));
+}
+
+/** The manifest of an image of a layout, and its bytes. */
+export async function readManifest(
+  layout: string,
+  tag: string,
+): Promise<{ config: Descriptor; layers: Descriptor[]; bytes: Buffer }> {
+  const index: { manifests: Descriptor[] } = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8'));
+  const entry = index.manifests.find(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === tag);
+  if (!entry) throw new Error(`no image ${tag} in ${layout}`);
+  const bytes = await readFile(blobFile(layout, entry.digest));
+  return { ...JSON.parse(bytes.toString()), bytes };
 }
 
 export async function isFolder(path: string): Promise<boolean> {

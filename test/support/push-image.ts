@@ -1,13 +1,7 @@
 import { openAsBlob } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { MANIFEST } from './oci-layout.ts';
+import { blobFile, MANIFEST, readManifest } from './oci-layout.ts';
 
 export type PushTarget = { host: string; repository?: string; user?: { name: string; password: string } };
-
-type Descriptor = { digest: string; annotations?: Record<string, string> };
-type Index = { manifests: Descriptor[] };
-type Manifest = { config: Descriptor; layers: Descriptor[] };
 
 /** Pushes an image of a layout to a registry over plain http, byte for byte. Returns its reference. */
 export async function pushImage(layout: string, tag: string, target: PushTarget): Promise<string> {
@@ -21,7 +15,6 @@ export async function pushImage(layout: string, tag: string, target: PushTarget)
     if (response.ok || response.status === 404) return response;
     throw new Error(`${method} ${url}: ${response.status} ${await response.text()}`);
   };
-  const blobFile = (digest: string): string => join(layout, 'blobs/sha256', digest.slice('sha256:'.length));
 
   /** distribution-spec, "Pushing a blob monolithically: POST then PUT". */
   async function pushBlob(digest: string): Promise<void> {
@@ -30,18 +23,14 @@ export async function pushImage(layout: string, tag: string, target: PushTarget)
     await session.arrayBuffer();
     const url = new URL(session.headers.get('location') ?? '', base);
     url.searchParams.set('digest', digest);
-    const body = await openAsBlob(blobFile(digest));
+    const body = await openAsBlob(blobFile(layout, digest));
     await (
       await call('PUT', url.href, { body, headers: { 'content-type': 'application/octet-stream' } })
     ).arrayBuffer();
   }
 
-  const index: Index = JSON.parse(await readFile(join(layout, 'index.json'), 'utf8'));
-  const entry = index.manifests.find(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === tag);
-  if (!entry) throw new Error(`no image ${tag} in ${layout}`);
-  const body = await readFile(blobFile(entry.digest));
-  const manifest: Manifest = JSON.parse(body.toString());
-  for (const { digest } of [manifest.config, ...manifest.layers]) await pushBlob(digest);
+  const { bytes: body, config, layers } = await readManifest(layout, tag);
+  for (const { digest } of [config, ...layers]) await pushBlob(digest);
   const pushed = await call('PUT', `${base}/manifests/${tag}`, { body, headers: { 'content-type': MANIFEST } });
   await pushed.arrayBuffer();
   return `${host}/${repository}:${tag}`;

@@ -1,30 +1,38 @@
+import type { FileTree, InodeId } from './file-tree.ts';
 import { BLOCK_BYTES, DIRENT_BYTES, DIRENT_TYPE } from './format.ts';
-import type { ByteString, Directory } from './inode.ts';
-
-/** The names of a directory's blocks, one array per block; every name of the directory once, in order. */
-type NameBlocks = ByteString[][];
+import type { ByteString } from './inode.ts';
 
 /**
- * Splits a directory's names into blocks. Names are sorted bytewise across all blocks, `.` and `..` among them:
- * `-x` sorts before both. (The kernel finds a name by bisection, fs/erofs/namei.c.)
+ * Splits the names of a directory, which are sorted, into blocks: one array per block, every name of the directory once. The
+ * order is bytewise across all blocks. (The kernel finds a name by bisection, fs/erofs/namei.c.)
  */
-export function nameBlocks(directory: Directory): NameBlocks {
-  const names = [...directory.entries.keys(), '.', '..'].toSorted();
-  const blocks: NameBlocks = [];
+export function* nameBlocks(tree: FileTree, directory: InodeId): Generator<ByteString[]> {
   let block: ByteString[] = [];
   let used = 0;
-  for (const name of names) {
+  for (const name of allNames(tree, directory)) {
     const bytes = DIRENT_BYTES + name.length;
     if (used + bytes > BLOCK_BYTES) {
-      blocks.push(block);
+      yield block;
       block = [];
       used = 0;
     }
     block.push(name);
     used += bytes;
   }
-  blocks.push(block);
-  return blocks;
+  yield block;
+}
+
+/** Those of the entries, and `.` and `..` among them: `-x` sorts before both. */
+function* allNames(tree: FileTree, directory: InodeId): Generator<ByteString> {
+  const own = ['..', '.'];
+  for (const name of tree.entries(directory).keys()) {
+    for (let next = own.at(-1); next !== undefined && next < name; next = own.at(-1)) {
+      yield next;
+      own.pop();
+    }
+    yield name;
+  }
+  yield* own.toReversed();
 }
 
 /** Bytes that a block's entries take, before padding. */
@@ -33,17 +41,20 @@ export function blockBytes(names: readonly ByteString[]): number {
 }
 
 /** Encodes one block: the entries, then their names. All inodes must have their numbers. */
-export function encodeDirents(target: Buffer, names: readonly ByteString[], directory: Directory): void {
-  const parent = { kind: directory.kind, nid: directory.parentNid };
+export function encodeDirents(
+  target: Buffer,
+  names: readonly ByteString[],
+  { tree, directory }: { tree: FileTree; directory: InodeId },
+): void {
   let entryOffset = 0;
   let nameOffset = names.length * DIRENT_BYTES;
   for (const name of names) {
-    const inode = name === '.' ? directory : name === '..' ? parent : directory.entries.get(name);
-    if (!inode) throw new TypeError('a name that is not in its directory');
-    target.writeUInt32LE(inode.nid, entryOffset);
+    const id = name === '.' ? directory : name === '..' ? tree.parent.get(directory) : tree.get(directory, name);
+    if (id === undefined) throw new TypeError('a name that is not in its directory');
+    target.writeUInt32LE(tree.nid.get(id), entryOffset);
     target.writeUInt32LE(0, entryOffset + 4);
     target.writeUInt16LE(nameOffset, entryOffset + 8);
-    target[entryOffset + 10] = DIRENT_TYPE[inode.kind];
+    target[entryOffset + 10] = DIRENT_TYPE[tree.kindOf(id)];
     target[entryOffset + 11] = 0;
     target.write(name, nameOffset, 'latin1');
     entryOffset += DIRENT_BYTES;

@@ -4,15 +4,26 @@ import * as fc from 'fast-check';
 import { LarderError } from '../../lib/errors.ts';
 import { describeBlob, readFrom } from '../testing/memory.ts';
 import { crc32c } from './crc32c.ts';
-import { type Directory, type Inode, newDirectory, newFile, newSpecialFile, newSymlink } from './inode.ts';
+import { FileTree, type InodeId } from './file-tree.ts';
+import type { Inode } from './inode.ts';
 import { openErofs } from './reader.ts';
 import { writeErofs } from './writer.ts';
 
 const UUID = Buffer.alloc(16, 7);
 
+type Node = Inode & { entries?: ReadonlyMap<string, Node> };
+
+function plant(tree: FileTree, directory: InodeId, entries: Iterable<[string, Node]>): void {
+  for (const [key, node] of entries) {
+    const id = tree.add(node);
+    tree.set(directory, key, id);
+    if (node.entries) plant(tree, id, node.entries);
+  }
+}
+
 /** The blob of a tree whose files' data is all in block 1. */
-function blobOf(root: Directory): Buffer {
-  const sections = Array.from(writeErofs(root, { startBlock: 2, uuid: UUID }), ({ position, bytes }) => ({
+function blobOf(tree: FileTree): Buffer {
+  const sections = Array.from(writeErofs(tree, { startBlock: 2, uuid: UUID }), ({ position, bytes }) => ({
     position,
     bytes: Buffer.from(bytes),
   }));
@@ -25,11 +36,16 @@ function blobOf(root: Directory): Buffer {
 test('names are found by bisection, in directories of any size', async () => {
   const attributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
   for (const count of [0, 1, 10, 200, 5000]) {
-    const root = newDirectory(attributes);
+    const tree = new FileTree(attributes);
     const names = ['-first', '~last', '\xff', ...Array.from({ length: count }, (_, index) => `${index * 7919}`)];
-    for (const each of count === 0 ? [] : names) root.entries.set(each, newSymlink(attributes, each));
+    if (count > 0)
+      plant(
+        tree,
+        tree.root,
+        names.map((each) => [each, { ...attributes, kind: 'symlink', target: each }]),
+      );
     let reads = 0;
-    const blob = blobOf(root);
+    const blob = blobOf(tree);
     const reader = await openErofs((position, length) => {
       reads++;
       return readFrom(blob)(position, length);
@@ -48,9 +64,10 @@ test('names are found by bisection, in directories of any size', async () => {
 
 test('a directory of 200,000 directories', () => {
   const attributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
-  const root = newDirectory(attributes);
-  for (let index = 0; index < 200_000; index++) root.entries.set(`${index}`, newDirectory(attributes));
-  const sections = writeErofs(root, { startBlock: 1, uuid: UUID });
+  const tree = new FileTree(attributes);
+  for (let index = 0; index < 200_000; index++)
+    tree.set(tree.root, `${index}`, tree.add({ ...attributes, kind: 'directory' }));
+  const sections = writeErofs(tree, { startBlock: 1, uuid: UUID });
   let next = sections.next();
   while (!next.done) next = sections.next();
   assert.equal(next.value.inodes, 200_001);
@@ -79,27 +96,27 @@ const attributes = fc.record({
     })
     .map((list) => list.map(({ key, value }) => ({ name: `user.${key}`, value }))),
 });
-const leaf: fc.Arbitrary<Inode> = fc.oneof(
-  fc.tuple(attributes, fc.nat(4096)).map(([base, size]) => newFile(base, size, 1)),
-  fc.tuple(attributes, name).map(([base, target]) => newSymlink(base, target)),
-  fc.tuple(attributes, fc.integer({ min: 3000, max: 4095 })).map(([base, size]) => newSymlink(base, 't'.repeat(size))),
+const leaf: fc.Arbitrary<Node> = fc.oneof(
+  fc.tuple(attributes, fc.nat(4096)).map(([base, size]) => ({ ...base, kind: 'file' as const, size, data: 1 })),
+  fc.tuple(attributes, name).map(([base, target]) => ({ ...base, kind: 'symlink' as const, target })),
+  fc
+    .tuple(attributes, fc.integer({ min: 3000, max: 4095 }))
+    .map(([base, size]) => ({ ...base, kind: 'symlink' as const, target: 't'.repeat(size) })),
   fc
     .tuple(attributes, fc.constantFrom('character' as const, 'block' as const), fc.nat(0xfff), fc.nat(0xfffff))
-    .map(([base, kind, major, minor]) => newSpecialFile(base, kind, { major, minor })),
+    .map(([base, kind, major, minor]) => ({ ...base, kind, major, minor })),
 );
-const { tree } = fc.letrec<{ tree: Inode }>((tie) => ({
+const { tree } = fc.letrec<{ tree: Node }>((tie) => ({
   tree: fc.oneof(
     { depthSize: 'small' },
     leaf,
-    fc.tuple(attributes, fc.array(fc.tuple(name, tie('tree')), { maxLength: 40 })).map(([base, entries]) => {
-      const directory = newDirectory(base);
-      for (const [key, inode] of entries) directory.entries.set(key, inode);
-      return directory;
-    }),
+    fc
+      .tuple(attributes, fc.array(fc.tuple(name, tie('tree')), { maxLength: 40 }))
+      .map(([base, entries]) => ({ ...base, kind: 'directory' as const, entries: new Map(entries) })),
   ),
 }));
 
-function model(path: string, inode: Inode, into: Record<string, unknown>): void {
+function model(path: string, inode: Node, into: Record<string, unknown>): void {
   const { mode, uid, gid, mtimeSec, mtimeNsec, xattrs, kind } = inode;
   const values = Object.fromEntries(xattrs.map((xattr) => [xattr.name, Buffer.from(xattr.value).toString('latin1')]));
   into[path] = {
@@ -114,21 +131,21 @@ function model(path: string, inode: Inode, into: Record<string, unknown>): void 
     ...(kind === 'symlink' ? { content: inode.target } : {}),
     ...(kind === 'character' || kind === 'block' ? { major: inode.major, minor: inode.minor } : {}),
     ...(kind === 'directory'
-      ? { links: 2 + [...inode.entries.values()].filter((x) => x.kind === 'directory').length }
+      ? { links: 2 + [...(inode.entries?.values() ?? [])].filter((x) => x.kind === 'directory').length }
       : {}),
   };
-  if (kind !== 'directory') return;
-  for (const [key, child] of inode.entries) model(`${path}/${key}`, child, into);
+  for (const [key, child] of inode.entries ?? []) model(`${path}/${key}`, child, into);
 }
 
 test('a random tree is read back as it was written', async () => {
   await fc.assert(
     fc.asyncProperty(attributes, fc.array(fc.tuple(name, tree), { maxLength: 60 }), async (base, entries) => {
-      const root = newDirectory(base);
-      for (const [key, inode] of entries) root.entries.set(key, inode);
+      const files = new FileTree(base);
+      const root: Node = { ...base, kind: 'directory', entries: new Map(entries) };
+      plant(files, files.root, root.entries ?? []);
       const expected: Record<string, unknown> = {};
       model('', root, expected);
-      const actual = await describeBlob(blobOf(root));
+      const actual = await describeBlob(blobOf(files));
       const found = Object.fromEntries(
         Object.entries(actual).map(([path, value]) => [path === '' ? '' : `/${path}`, value]),
       );
@@ -141,13 +158,15 @@ test('a random tree is read back as it was written', async () => {
 
 test('a directory of many blocks is sorted across them', async () => {
   const base = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
-  const root = newDirectory(base);
-  for (let index = 0; index < 3000; index++)
-    root.entries.set(`${index % 7 === 0 ? '!' : ''}name-${index}`, newFile(base, 0, 0));
-  const reader = await openErofs(readFrom(blobOf(root)));
+  const files = new FileTree(base);
+  for (let index = 0; index < 3000; index++) {
+    const key = `${index % 7 === 0 ? '!' : ''}name-${index}`;
+    files.set(files.root, key, files.add({ ...base, kind: 'file', size: 0, data: 0 }));
+  }
+  const reader = await openErofs(readFrom(blobOf(files)));
   const names: string[] = [];
   for await (const entry of reader.list(reader.root)) names.push(entry.name);
-  assert.deepEqual(names, [...root.entries.keys()].toSorted());
+  assert.deepEqual(names, [...files.entries(files.root).keys()].toSorted());
   assert.equal(reader.inodes, 3001);
 });
 
@@ -160,11 +179,14 @@ test('a broken blob is refused, or read, but never anything else', async () => {
     mtimeNsec: 0,
     xattrs: [{ name: 'user.a', value: Buffer.from('b') }],
   };
-  const root = newDirectory(base);
-  root.entries.set('f', newFile(base, 10, 1));
-  root.entries.set('s', newFile(base, 90_000, { chunkBits: 0, runs: [{ firstChunk: 3, count: 1, firstBlock: 1 }] }));
-  root.entries.set('l', newSymlink(base, 'f'));
-  const blob = blobOf(root);
+  const files = new FileTree(base);
+  const holes = { chunkBits: 0, runs: [{ firstChunk: 3, count: 1, firstBlock: 1 }] };
+  plant(files, files.root, [
+    ['f', { ...base, kind: 'file', size: 10, data: 1 }],
+    ['s', { ...base, kind: 'file', size: 90_000, data: holes }],
+    ['l', { ...base, kind: 'symlink', target: 'f' }],
+  ]);
+  const blob = blobOf(files);
   const mutation = fc.record({ at: fc.integer({ min: 8192, max: blob.length - 1 }), byte: fc.nat(255) });
   await fc.assert(
     fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 5 }), async (mutations) => {

@@ -1,12 +1,16 @@
+import { LarderError } from '../../lib/errors.ts';
 import { blockBytes, nameBlocks } from './dirents.ts';
+import type { FileTree, InodeId } from './file-tree.ts';
 import { BLOCK_BYTES, CHUNK_INDEX_BYTES, INODE_BYTES, SLOT_BYTES } from './format.ts';
-import type { Directory, Inode, RegularFile, Symlink } from './inode.ts';
-import { xattrAreaBytes } from './xattr-area.ts';
+
+/** Of an inode, in 32 bits of a directory entry; the format has 64. */
+const MAX_NID = 0xffff_ffff;
 
 /** Where everything goes: the first pass over a tree. */
 export type TreeLayout = {
-  /** Every inode once, by rising number. */
-  placed: Inode[];
+  /** Every inode once, by rising number: the first `inodes` of these. */
+  placed: Uint32Array;
+  inodes: number;
   metadataBytes: number;
   /** Blocks of directories and symlinks that don't lie behind their inodes. */
   bodyBlocks: number;
@@ -19,23 +23,29 @@ export type TreeLayout = {
  * Gives every inode its number, and every directory its size and, counted from 0, its first block.
  * Root first, for its number must fit 16 bits; then directory by directory, so that `ls -l` reads consecutive inodes.
  */
-export function layOut(root: Directory): TreeLayout {
-  const layout: TreeLayout = { placed: [], metadataBytes: 0, bodyBlocks: 0, hasChunks: false, contentBytes: 0 };
-  place(layout, root, root);
-  root.links = 2;
-  const pending: Directory[] = [root];
-  for (let parent = pending.pop(); parent; parent = pending.pop()) {
-    const below: Directory[] = [];
-    for (const name of [...parent.entries.keys()].toSorted()) {
-      const inode = parent.entries.get(name);
-      if (!inode) continue;
-      if (inode.nid < 0) place(layout, inode, parent);
-      if (inode.kind === 'directory') {
-        inode.links = 2;
-        parent.links++;
-        below.push(inode);
+export function layOut(tree: FileTree): TreeLayout {
+  const { root, links } = tree;
+  const layout: TreeLayout = {
+    placed: new Uint32Array(tree.count),
+    inodes: 0,
+    metadataBytes: 0,
+    bodyBlocks: 0,
+    hasChunks: false,
+    contentBytes: 0,
+  };
+  place(layout, tree, { id: root, parent: root });
+  links.set(root, 2);
+  const pending: InodeId[] = [root];
+  for (let parent = pending.pop(); parent !== undefined; parent = pending.pop()) {
+    const below: InodeId[] = [];
+    for (const id of tree.entries(parent).values()) {
+      if (tree.nid.get(id) === 0) place(layout, tree, { id, parent });
+      if (tree.isDirectory(id)) {
+        links.set(id, 2);
+        links.set(parent, links.get(parent) + 1);
+        below.push(id);
       } else {
-        inode.links++;
+        links.set(id, links.get(id) + 1);
       }
     }
     // One by one: a call takes no hundred thousand arguments.
@@ -44,40 +54,47 @@ export function layOut(root: Directory): TreeLayout {
   return layout;
 }
 
-function place(layout: TreeLayout, inode: Inode, parent: Directory): void {
-  const head = INODE_BYTES + xattrAreaBytes(inode.xattrs);
+function place(layout: TreeLayout, tree: FileTree, { id, parent }: { id: InodeId; parent: InodeId }): void {
+  const head = INODE_BYTES + tree.xattrArea(id).length;
+  const kind = tree.kindOf(id);
   let offset = layout.metadataBytes;
   let body = 0;
-  if (inode.kind === 'directory' || inode.kind === 'symlink') {
-    const tail = sizeOfTail(inode);
-    const fullBlocks = inode.kind === 'directory' ? (inode.size - tail) / BLOCK_BYTES : 0;
+  if (kind === 'directory' || kind === 'symlink') {
+    const tail = kind === 'directory' ? sizeDirectory(tree, id) : tree.size.get(id);
+    const fullBlocks = (tree.size.get(id) - tail) / BLOCK_BYTES;
     const inline = placeTail(offset, head, tail);
-    inode.inlineTail = inline !== undefined;
-    inode.firstBlock = layout.bodyBlocks;
-    layout.bodyBlocks += fullBlocks + (inode.inlineTail ? 0 : 1);
+    tree.inlineTail.set(id, inline === undefined ? 0 : 1);
+    tree.firstBlock.set(id, layout.bodyBlocks);
+    layout.bodyBlocks += fullBlocks + (inline === undefined ? 1 : 0);
     if (inline !== undefined) {
       offset = inline;
       body = tail;
     }
-  } else if (inode.kind === 'file') {
-    layout.contentBytes += inode.size;
-    if (typeof inode.data !== 'number') {
+  } else if (kind === 'file') {
+    layout.contentBytes += tree.size.get(id);
+    if (tree.chunkMaps.has(id)) {
       layout.hasChunks = true;
-      body = chunkPadding(head) + chunkCount(inode) * CHUNK_INDEX_BYTES;
+      body = chunkPadding(head) + chunkCount(tree, id) * CHUNK_INDEX_BYTES;
     }
   }
-  inode.nid = offset / SLOT_BYTES;
-  if (inode.kind === 'directory') inode.parentNid = parent.nid;
-  layout.placed.push(inode);
+  const nid = offset / SLOT_BYTES;
+  if (nid > MAX_NID) throw new LarderError('erofs.unrepresentable', 'the metadata is more than inode numbers reach');
+  tree.nid.set(id, nid);
+  if (kind === 'directory') tree.parent.set(id, parent);
+  layout.placed[layout.inodes++] = id;
   layout.metadataBytes = Math.ceil((offset + head + body) / SLOT_BYTES) * SLOT_BYTES;
 }
 
-/** Bytes in the last block of a directory, or of a symlink's target; sets a directory's size. */
-function sizeOfTail(inode: Directory | Symlink): number {
-  if (inode.kind === 'symlink') return inode.target.length;
-  const blocks = nameBlocks(inode);
-  const tail = blockBytes(blocks.at(-1) ?? []);
-  inode.size = (blocks.length - 1) * BLOCK_BYTES + tail;
+/** Sorts a directory, sets its size, and returns the bytes in its last block. */
+function sizeDirectory(tree: FileTree, directory: InodeId): number {
+  tree.sort(directory);
+  let blocks = 0;
+  let tail = 0;
+  for (const names of nameBlocks(tree, directory)) {
+    blocks++;
+    tail = blockBytes(names);
+  }
+  tree.size.set(directory, (blocks - 1) * BLOCK_BYTES + tail);
   return tail;
 }
 
@@ -101,7 +118,7 @@ export function chunkPadding(head: number): number {
   return -head & (CHUNK_INDEX_BYTES - 1);
 }
 
-export function chunkCount(file: RegularFile): number {
-  const chunkBits = typeof file.data === 'number' ? 0 : file.data.chunkBits;
-  return Math.ceil(file.size / (BLOCK_BYTES * 2 ** chunkBits));
+export function chunkCount(tree: FileTree, id: InodeId): number {
+  const chunkBits = tree.chunkMaps.get(id)?.chunkBits ?? 0;
+  return Math.ceil(tree.size.get(id) / (BLOCK_BYTES * 2 ** chunkBits));
 }

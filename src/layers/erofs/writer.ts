@@ -1,10 +1,11 @@
 import { LarderError } from '../../lib/errors.ts';
 import { crc32c } from './crc32c.ts';
 import { encodeDirents, nameBlocks } from './dirents.ts';
+import type { FileTree, InodeId } from './file-tree.ts';
 import * as format from './format.ts';
-import type { ChunkMap, Directory, Inode, RegularFile, SpecialFile, Symlink } from './inode.ts';
+import type { ChunkMap } from './inode.ts';
 import { chunkCount, chunkPadding, layOut } from './layout.ts';
-import { encodeXattrs, xattrAreaBytes, xattrCount } from './xattr-area.ts';
+import { xattrCount } from './xattr-area.ts';
 
 const { BLOCK_BYTES, LAYOUT } = format;
 
@@ -14,19 +15,20 @@ const SECTION_BYTES = 1 << 20;
 const MAX_BLOCKS = 0xffff_ffff;
 
 export type Section = { position: number; bytes: Buffer<ArrayBuffer> };
+type Placed = { tree: FileTree; id: InodeId };
 export type ErofsSummary = { blobBytes: number; contentBytes: number; inodes: number };
 
 /**
  * The file system around data that is already in place: files' blocks lie before `startBlock`. Yields what is to be
  * written and where, block 0 with the superblock last, so that half a file is never a file system; the bytes of a section
  * are overwritten after the next is asked for.
- * The same tree gives the same bytes. A tree can be written once: its inodes remember their places.
+ * The same tree gives the same bytes. A tree can be written once: it remembers the places of its inodes.
  */
 export function* writeErofs(
-  root: Directory,
+  tree: FileTree,
   options: { startBlock: number; uuid: Uint8Array; volumeName?: string },
 ): Generator<Section, ErofsSummary> {
-  const layout = layOut(root);
+  const layout = layOut(tree);
   const metadataBlocks = Math.ceil(layout.metadataBytes / BLOCK_BYTES);
   const bodyStart = options.startBlock + metadataBlocks;
   const blocks = bodyStart + layout.bodyBlocks;
@@ -37,13 +39,16 @@ export function* writeErofs(
   const bodies = new SectionBuffer(bodyStart * BLOCK_BYTES);
   // What is appended is copied: a new buffer for each of 100,000 inodes is memory that is collected long after.
   const block = Buffer.alloc(BLOCK_BYTES);
-  for (const inode of layout.placed) {
-    metadata.skipTo(options.startBlock * BLOCK_BYTES + inode.nid * format.SLOT_BYTES);
+  for (const id of layout.placed.subarray(0, layout.inodes)) {
+    const inode: Placed = { tree, id };
+    metadata.skipTo(options.startBlock * BLOCK_BYTES + tree.nid.get(id) * format.SLOT_BYTES);
     metadata.append(encodeInode(block, inode, bodyStart));
-    if (inode.xattrs.length > 0) metadata.append(encodeXattrs(inode.xattrs));
-    if (inode.kind === 'directory') appendDirectory(inode, { block, metadata, bodies });
-    else if (inode.kind === 'symlink') appendSymlink(inode, metadata, bodies);
-    else if (inode.kind === 'file' && typeof inode.data !== 'number') appendChunks(inode, inode.data, metadata);
+    metadata.append(tree.xattrArea(id));
+    const kind = tree.kindOf(id);
+    const map = tree.chunkMaps.get(id);
+    if (kind === 'directory') appendDirectory(inode, { block, metadata, bodies });
+    else if (kind === 'symlink') appendSymlink(inode, metadata, bodies);
+    else if (map) appendChunks(inode, map, metadata);
     yield* metadata.takeFull();
     yield* bodies.takeFull();
   }
@@ -51,8 +56,8 @@ export function* writeErofs(
   bodies.skipTo(blocks * BLOCK_BYTES);
   yield* metadata.takeAll();
   yield* bodies.takeAll();
-  yield { position: 0, bytes: encodeSuperblock({ ...options, blocks, layout, rootNid: root.nid }) };
-  return { blobBytes: blocks * BLOCK_BYTES, contentBytes: layout.contentBytes, inodes: layout.placed.length };
+  yield { position: 0, bytes: encodeSuperblock({ ...options, blocks, layout, rootNid: tree.nid.get(tree.root) }) };
+  return { blobBytes: blocks * BLOCK_BYTES, contentBytes: layout.contentBytes, inodes: layout.inodes };
 }
 
 function encodeSuperblock(options: {
@@ -61,7 +66,7 @@ function encodeSuperblock(options: {
   volumeName?: string;
   blocks: number;
   rootNid: number;
-  layout: { hasChunks: boolean; placed: readonly unknown[] };
+  layout: { hasChunks: boolean; inodes: number };
 }): Buffer<ArrayBuffer> {
   const block = Buffer.alloc(BLOCK_BYTES);
   const superblock = block.subarray(format.SUPERBLOCK_OFFSET);
@@ -69,7 +74,7 @@ function encodeSuperblock(options: {
   superblock.writeUInt32LE(format.COMPAT_CHECKSUM | format.COMPAT_MTIME, 8);
   superblock[12] = format.BLOCK_BITS;
   superblock.writeUInt16LE(options.rootNid, 14);
-  superblock.writeUInt32LE(options.layout.placed.length, 16);
+  superblock.writeUInt32LE(options.layout.inodes, 16);
   superblock.writeUInt32LE(options.blocks, 36);
   superblock.writeUInt32LE(options.startBlock, 40);
   superblock.set(options.uuid.subarray(0, 16), 48);
@@ -81,21 +86,22 @@ function encodeSuperblock(options: {
 }
 
 /** The inode's bytes, at the start of a block that is used again. */
-function encodeInode(block: Buffer, inode: Inode, bodyStart: number): Buffer {
+function encodeInode(block: Buffer, inode: Placed, bodyStart: number): Buffer {
+  const { tree, id } = inode;
   const { layout, size, union } = describeBody(inode, bodyStart);
   const bytes = block.subarray(0, format.INODE_BYTES).fill(0);
   bytes.writeUInt16LE(format.FORMAT_EXTENDED | (layout << 1), 0);
-  bytes.writeUInt16LE(xattrCount(xattrAreaBytes(inode.xattrs)), 2);
-  bytes.writeUInt16LE(format.TYPE_BITS[inode.kind] | inode.mode, 4);
+  bytes.writeUInt16LE(xattrCount(tree.xattrArea(id).length), 2);
+  bytes.writeUInt16LE(format.TYPE_BITS[tree.kindOf(id)] | tree.mode.get(id), 4);
   writeUint64(bytes, size, 8);
   bytes.writeUInt32LE(union, 16);
   // i_ino serves 32-bit stat only; the number is as unique as anything.
-  bytes.writeUInt32LE(inode.nid >>> 0, 20);
-  bytes.writeUInt32LE(inode.uid, 24);
-  bytes.writeUInt32LE(inode.gid, 28);
-  writeUint64(bytes, inode.mtimeSec, 32);
-  bytes.writeUInt32LE(inode.mtimeNsec, 40);
-  bytes.writeUInt32LE(inode.links, 44);
+  bytes.writeUInt32LE(tree.nid.get(id), 20);
+  bytes.writeUInt32LE(tree.uid.get(id), 24);
+  bytes.writeUInt32LE(tree.gid.get(id), 28);
+  writeUint64(bytes, tree.mtimeSec.get(id), 32);
+  bytes.writeUInt32LE(tree.mtimeNsec.get(id), 40);
+  bytes.writeUInt32LE(tree.links.get(id), 44);
   return bytes;
 }
 
@@ -106,52 +112,56 @@ function writeUint64(target: Buffer, value: number, offset: number): void {
 }
 
 /** Layout, `i_size` and `i_u`. */
-function describeBody(inode: Inode, bodyStart: number): { layout: format.Layout; size: number; union: number } {
-  switch (inode.kind) {
+function describeBody({ tree, id }: Placed, bodyStart: number): { layout: format.Layout; size: number; union: number } {
+  const size = tree.size.get(id);
+  const firstBlock = tree.firstBlock.get(id);
+  switch (tree.kindOf(id)) {
     case 'directory':
     case 'symlink': {
-      const size = inode.kind === 'directory' ? inode.size : inode.target.length;
-      const inBlocks = size >= BLOCK_BYTES || !inode.inlineTail;
-      const union = inBlocks ? bodyStart + inode.firstBlock : 0;
-      return { layout: inode.inlineTail ? LAYOUT.inlineTail : LAYOUT.plain, size, union };
+      const isInline = tree.inlineTail.get(id) === 1;
+      const union = size >= BLOCK_BYTES || !isInline ? bodyStart + firstBlock : 0;
+      return { layout: isInline ? LAYOUT.inlineTail : LAYOUT.plain, size, union };
     }
-    case 'file':
-      if (typeof inode.data === 'number') return { layout: LAYOUT.plain, size: inode.size, union: inode.data };
-      return { layout: LAYOUT.chunkBased, size: inode.size, union: format.CHUNK_INDEXES | inode.data.chunkBits };
+    case 'file': {
+      const map = tree.chunkMaps.get(id);
+      if (!map) return { layout: LAYOUT.plain, size, union: firstBlock };
+      return { layout: LAYOUT.chunkBased, size, union: format.CHUNK_INDEXES | map.chunkBits };
+    }
     case 'character':
     case 'block':
     case 'fifo':
       break;
   }
-  return { layout: LAYOUT.plain, size: 0, union: encodeDevice(inode) };
+  return { layout: LAYOUT.plain, size: 0, union: encodeDevice(tree.major.get(id), tree.minor.get(id)) };
 }
 
 /** The kernel's `new_encode_dev` (include/linux/kdev_t.h): 12 bits of major, 20 of minor. */
-function encodeDevice({ major, minor }: SpecialFile): number {
+function encodeDevice(major: number, minor: number): number {
   return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0;
 }
 
 function appendDirectory(
-  directory: Directory,
+  { tree, id }: Placed,
   { block, metadata, bodies }: { block: Buffer; metadata: SectionBuffer; bodies: SectionBuffer },
 ): void {
-  const blocks = nameBlocks(directory);
-  for (const [index, names] of blocks.entries()) {
-    const isTail = index === blocks.length - 1;
-    encodeDirents(block.fill(0), names, directory);
-    if (isTail && directory.inlineTail) metadata.append(block.subarray(0, directory.size - index * BLOCK_BYTES));
+  let restBytes = tree.size.get(id);
+  for (const names of nameBlocks(tree, id)) {
+    encodeDirents(block.fill(0), names, { tree, directory: id });
+    const isTail = restBytes <= BLOCK_BYTES;
+    if (isTail && tree.inlineTail.get(id) === 1) metadata.append(block.subarray(0, restBytes));
     else bodies.append(block);
+    restBytes -= BLOCK_BYTES;
   }
 }
 
-function appendSymlink(symlink: Symlink, metadata: SectionBuffer, bodies: SectionBuffer): void {
-  const target = Buffer.from(symlink.target, 'latin1');
-  if (symlink.inlineTail) metadata.append(target);
+function appendSymlink({ tree, id }: Placed, metadata: SectionBuffer, bodies: SectionBuffer): void {
+  const target = tree.target(id);
+  if (tree.inlineTail.get(id) === 1) metadata.append(target);
   else bodies.append(Buffer.concat([target], BLOCK_BYTES));
 }
 
-function appendChunks(file: RegularFile, map: ChunkMap, metadata: SectionBuffer): void {
-  metadata.append(Buffer.alloc(chunkPadding(format.INODE_BYTES + xattrAreaBytes(file.xattrs))));
+function appendChunks({ tree, id }: Placed, map: ChunkMap, metadata: SectionBuffer): void {
+  metadata.append(Buffer.alloc(chunkPadding(format.INODE_BYTES + tree.xattrArea(id).length)));
   let next = 0;
   const append = (count: number, addressOf: (index: number) => number) => {
     const indexes = Buffer.alloc(count * format.CHUNK_INDEX_BYTES);
@@ -165,7 +175,7 @@ function appendChunks(file: RegularFile, map: ChunkMap, metadata: SectionBuffer)
     append(firstChunk - next, () => format.NULL_ADDRESS);
     append(count, (index) => firstBlock + index * 2 ** map.chunkBits);
   }
-  append(chunkCount(file) - next, () => format.NULL_ADDRESS);
+  append(chunkCount(tree, id) - next, () => format.NULL_ADDRESS);
 }
 
 /** Bytes for consecutive positions, gathered into sections. What was yielded is used again once the next is asked for. */

@@ -8,6 +8,8 @@ import {
 } from './format.ts';
 import type { Xattr } from './inode.ts';
 
+const NO_ATTRIBUTES = new Uint8Array();
+
 /**
  * The name's index and the rest of it, or undefined where EROFS has no way to write it (`system.*` other than the ACLs,
  * over-long names).
@@ -22,16 +24,15 @@ export function splitXattrName(name: string): { index: number; suffix: string } 
   return undefined;
 }
 
-/** Bytes between the inode and its inline tail or chunk indexes; a multiple of 4, 0 without attributes. */
-export function xattrAreaBytes(xattrs: readonly Xattr[]): number {
-  if (xattrs.length === 0) return 0;
-  return xattrs.reduce((bytes, xattr) => bytes + entryBytes(xattr), XATTR_HEADER_BYTES);
-}
-
-/** Encodes the attributes in order, without shared ones. */
-export function encodeXattrs(xattrs: readonly Xattr[]): Buffer {
-  const area = Buffer.alloc(xattrAreaBytes(xattrs));
-  let offset = XATTR_HEADER_BYTES;
+/**
+ * What lies between the inode and its inline tail or chunk indexes: the attributes in order, behind those of `before`, without
+ * shared ones. A multiple of 4 bytes.
+ */
+export function encodeXattrs(xattrs: readonly Xattr[], before: Uint8Array = NO_ATTRIBUTES): Buffer {
+  const start = Math.max(before.length, XATTR_HEADER_BYTES);
+  const area = Buffer.alloc(xattrs.reduce((bytes, xattr) => bytes + entryBytes(xattr), start));
+  area.set(before);
+  let offset = start;
   for (const xattr of xattrs) {
     const { index, suffix } = requireXattr(xattr);
     area[offset] = suffix.length;

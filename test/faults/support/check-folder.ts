@@ -53,6 +53,7 @@ export async function checkFolder(directory: string, promises: Promises, images:
       hashing: hashHere,
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(2),
+      largeLayers: createLimit(1),
       clock,
       log: silentLogger,
     };

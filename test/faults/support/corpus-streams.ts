@@ -1,7 +1,17 @@
 import { constants, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { sha256 } from '../../support/registry-image.ts';
 import { digestOfParts, type HostileCase, packedCase, tarCase } from './corpus.ts';
-import { directory, END_OF_ARCHIVE, entryBytes, file, gzipMembers, manyEntries, tarOf } from './corpus-tar.ts';
+import {
+  directory,
+  END_OF_ARCHIVE,
+  entryBytes,
+  file,
+  gzipMembers,
+  hardLink,
+  manyEntries,
+  symlink,
+  tarOf,
+} from './corpus-tar.ts';
 
 const GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const ZSTD = 'application/vnd.oci.image.layer.v1.tar+zstd';
@@ -139,6 +149,7 @@ type MakeCase = () => HostileCase;
 /** What costs time, memory or disk. Made when asked for: some are hundreds of megabytes. */
 export const BOMBS: readonly MakeCase[] = [
   () => zerosInGzip(2 ** 27),
+  () => largeLayers(2, 150_000),
   () =>
     packedCase(
       'bomb',
@@ -175,10 +186,30 @@ export const BOMBS: readonly MakeCase[] = [
     ),
 ];
 
+/** Where a link's target is in its header. */
+const LINK_AT = 157;
+/** A pax header, and a block of records. */
+const PAX_BYTES = 1024;
+
 /** As much as the limits let through, or nearly: a server of its own for each, in the long run alone. */
 export const HEAVY: readonly MakeCase[] = [
   () => zerosInGzip(2 ** 30),
   () => many('500,000 files, legal', manyEntries(file('00000000', ''), 500_000), 'Ready'),
+  () => largeLayers(3, 500_000),
+  () =>
+    many('500,000 symlinks to 100 bytes, legal', manyEntries(symlink('00000000', 't'.repeat(100)), 500_000), 'Ready'),
+  () =>
+    many(
+      '500,000 attributes of 100 bytes, legal',
+      manyEntries(file('00000000', '', { pax: { 'SCHILY.xattr.user.a': 'v'.repeat(100) } }), 500_000, PAX_BYTES),
+      'Ready',
+    ),
+  () =>
+    many(
+      '500,000 hard links to nothing',
+      manyEntries(hardLink('00000000', `00000000${'t'.repeat(90)}`), 500_000, 0, LINK_AT),
+      /hard link to .*which is not in this layer/,
+    ),
   () => many('150,000 directories, legal', manyEntries(directory('00000000/'), 150_000), 'Ready'),
   () => many('150,001 directories', manyEntries(directory('00000000/'), 150_001), /limit maxDirectories/),
   () =>
@@ -221,6 +252,15 @@ export const HEAVY: readonly MakeCase[] = [
       /limit maxFrames/,
     ),
 ];
+
+/** Layers side by side, each of which takes much memory alone. */
+function largeLayers(count: number, entries: number): HostileCase {
+  const layers = Array.from({ length: count }, (_, index) => {
+    const tar = Buffer.concat([manyEntries(file(`00000000 of layer ${index}`, ''), entries), END_OF_ARCHIVE]);
+    return { bytes: gzipSync(tar, { level: 1 }), diffId: sha256(tar) };
+  });
+  return packedCase('bomb', `${count} layers of ${entries} files, legal`, layers, 'Ready');
+}
 
 function zerosInGzip(bytes: number): HostileCase {
   const head = sizedFile('zeros', bytes);

@@ -4,6 +4,8 @@ import { entryBytes, type TestEntry } from '../../../src/layers/testing/tar-writ
 export type { TestEntry } from '../../../src/layers/testing/tar-writer.ts';
 export { END_OF_ARCHIVE, entryBytes, number, paxRecord, tarOf } from '../../../src/layers/testing/tar-writer.ts';
 
+const BLOCK_BYTES = 512;
+
 export const file = (path: string, content = 'x', more: Partial<TestEntry> = {}): TestEntry => ({
   path,
   data: Buffer.from(content, 'latin1'),
@@ -45,21 +47,26 @@ export function fixChecksum(header: Buffer): void {
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 8, 'latin1');
 }
 
-/** `count` entries that differ in the eight zeros at `nameAt` of the header; fast, for hundreds of thousands of them. */
-export function manyEntries(template: TestEntry, count: number, nameAt = 0): Buffer {
+/**
+ * `count` entries that differ in the eight zeros at each of `digitsAt`, which are in the last header of the template; fast, for
+ * hundreds of thousands of them.
+ */
+export function manyEntries(template: TestEntry, count: number, ...digitsAt: number[]): Buffer {
   const one = entryBytes(template);
-  if (one.toString('latin1', nameAt, nameAt + 8) !== '00000000')
-    throw new Error('a template has eight zeros in its name');
-  const templateSum = Number.parseInt(one.toString('latin1', 148, 154), 8);
+  const places = digitsAt.length > 0 ? digitsAt : [0];
+  const header = Math.max(...places) & ~(BLOCK_BYTES - 1);
+  for (const at of places)
+    if (one.toString('latin1', at, at + 8) !== '00000000') throw new Error('a template has eight zeros in its names');
+  const templateSum = Number.parseInt(one.toString('latin1', header + 148, header + 154), 8);
   const all = Buffer.alloc(one.length * count, one);
   for (let index = 0; index < count; index++) {
     const start = index * one.length;
     const name = String(index).padStart(8, '0');
-    all.write(name, start + nameAt, 'latin1');
     // The checksum grows by what the digits add to eight zeros.
     let sum = templateSum;
-    for (const digit of name) sum += Number(digit);
-    all.write(sum.toString(8).padStart(6, '0'), start + 148, 'latin1');
+    for (const digit of name) sum += Number(digit) * places.length;
+    for (const at of places) all.write(name, start + at, 'latin1');
+    all.write(sum.toString(8).padStart(6, '0'), start + header + 148, 'latin1');
   }
   return all;
 }

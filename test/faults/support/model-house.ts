@@ -54,6 +54,7 @@ export async function openModelHouse(directory: string, images: FaultImages): Pr
       hashing: hashHere,
       layerLimits: DEFAULT_LAYER_LIMITS,
       layerSlots: createLimit(4),
+      largeLayers: createLimit(1),
       clock: { now: () => clock.nowMs },
       log: silentLogger,
     };

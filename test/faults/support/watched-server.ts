@@ -32,7 +32,7 @@ export type WatchedServer = {
   settled(id: string, timeoutMs: number): Promise<CacheState>;
   /** Forgets the peak of memory so far. */
   resetPeak(): Promise<void>;
-  /** The most memory that was in use at once since {@link resetPeak} (VmHWM): pages of files are among it. */
+  /** The most memory of its own that it had at once since {@link resetPeak}: without the pages of files that it mapped by then. */
   peakBytes(): Promise<number>;
   /** Ends the server, and says what it did to files outside of its own folder, and what programs it started. */
   stop(): Promise<{ outside: string[]; programs: string[] }>;
@@ -90,6 +90,11 @@ export async function startWatchedServer(env: NodeJS.ProcessEnv): Promise<Watche
     regionId: REGION_ID,
     timeoutMs: CALL_TIMEOUT_MS,
   });
+  let mappedBytes = 0;
+  async function memory(field: 'VmHWM' | 'RssFile'): Promise<number> {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
+  }
   let isEnded = false;
   async function end(): Promise<void> {
     if (isEnded) return;
@@ -125,12 +130,12 @@ export async function startWatchedServer(env: NodeJS.ProcessEnv): Promise<Watche
         if (Date.now() > deadlineMs) throw new Error(`still ${cache.Status} after ${timeoutMs} ms`);
       }
     },
-    // proc(5), clear_refs: 5 resets the peak of the resident set.
-    resetPeak: () => writeFile(`/proc/${pid}/clear_refs`, '5'),
-    async peakBytes() {
-      const status = await readFile(`/proc/${pid}/status`, 'utf8');
-      return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+    async resetPeak() {
+      // proc(5), clear_refs: 5 resets the peak of the resident set.
+      await writeFile(`/proc/${pid}/clear_refs`, '5');
+      mappedBytes = await memory('RssFile');
     },
+    peakBytes: async () => (await memory('VmHWM')) - mappedBytes,
     async stop() {
       await end();
       return readTrace(await readFile(trace, 'utf8'), home);

@@ -2,8 +2,8 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { errorCode } from '../lib/errors.ts';
 import { PIECE_BYTES } from '../lib/piece-digest.ts';
 
-/** Of the memory and the length of direct reads: the largest sector there is, and a page. */
-const ALIGNMENT_BYTES = 4096;
+/** Of the memory, the length and the position of direct reads and writes: the largest sector there is, and a page. */
+export const ALIGNMENT_BYTES = 4096;
 
 export type DirectFile = {
   readonly handle: FileHandle;
@@ -58,7 +58,8 @@ async function openUncached(path: string): Promise<FileHandle> {
   }
 }
 
-async function alignedBuffer(bytes: number): Promise<Buffer> {
+/** Memory that direct reads and writes take. */
+export async function alignedBuffer(bytes: number): Promise<Buffer<ArrayBuffer>> {
   const { address } = await import('koffi');
   const memory = Buffer.allocUnsafeSlow(bytes + ALIGNMENT_BYTES);
   const over = Number(address(memory) % BigInt(ALIGNMENT_BYTES));

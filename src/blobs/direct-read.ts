@@ -58,8 +58,7 @@ async function openUncached(path: string): Promise<FileHandle> {
   }
 }
 
-/** Memory that direct reads and writes take. */
-export async function alignedBuffer(bytes: number): Promise<Buffer<ArrayBuffer>> {
+async function alignedBuffer(bytes: number): Promise<Buffer> {
   const { address } = await import('koffi');
   const memory = Buffer.allocUnsafeSlow(bytes + ALIGNMENT_BYTES);
   const over = Number(address(memory) % BigInt(ALIGNMENT_BYTES));

@@ -3,6 +3,11 @@ import { errorCode } from '../lib/errors.ts';
 import { ALIGNMENT_BYTES } from './direct-read.ts';
 import { writeFully } from './write-fully.ts';
 
+/** A huge page of x86-64, and of arm64 with pages of 4 KiB. */
+const HUGE_PAGE_BYTES = 2 << 20;
+/** madvise(2). */
+const MADV_HUGEPAGE = 14;
+
 export type DirectWriter = {
   /** Writes all bytes. Calls must not overlap. */
   write(bytes: Uint8Array, position: number): Promise<void>;
@@ -10,9 +15,8 @@ export type DirectWriter = {
 };
 
 /**
- * Writes to a file past the page cache (O_DIRECT) where memory (`alignedBuffer`), length and position are aligned and the file
- * system can, and through `file`, which is open for writing, elsewhere. What went past the cache is with the disk, so that
- * an fsync has little left to wait for; it is still needed.
+ * Writes to a file past the page cache (O_DIRECT) where memory (`directMemory`), length and position are aligned and the file
+ * system can, and through `file`, which is open for writing, elsewhere. An fsync is needed as ever.
  */
 export async function openDirectWriter(path: string, file: FileHandle): Promise<DirectWriter> {
   let direct = await openUncached(path);
@@ -35,6 +39,22 @@ export async function openDirectWriter(path: string, file: FileHandle): Promise<
       await direct?.close();
     },
   };
+}
+
+/**
+ * Memory for direct writes, in huge pages where the kernel has them: a request to the disk takes 254 pieces of memory, so with
+ * small pages it is of 1 MiB at most. 600 MB in writes of 4 MiB, with fsync: 1.0 s and 0.04 s of CPU; in small pages 2.5 s;
+ * through the page cache 1.5 s and 0.8 s of CPU (a virtio disk, other work beside).
+ */
+export async function directMemory(bytes: number): Promise<Buffer<ArrayBuffer>> {
+  const { address, load } = await import('koffi');
+  const memory = Buffer.allocUnsafeSlow(bytes + HUGE_PAGE_BYTES);
+  const over = Number(address(memory) % BigInt(HUGE_PAGE_BYTES));
+  const start = over === 0 ? 0 : HUGE_PAGE_BYTES - over;
+  const aligned = memory.subarray(start, start + bytes);
+  // A kernel without huge pages refuses, and small ones do.
+  load(null).func('int madvise(void *, size_t, int)')(aligned, bytes, MADV_HUGEPAGE);
+  return aligned;
 }
 
 async function openUncached(path: string): Promise<FileHandle | undefined> {

@@ -1,11 +1,12 @@
 import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import {
-  alignedBuffer,
   type DirectWriter,
+  directMemory,
   makeFolder,
   onDisk,
   openDirectWriter,
+  SYNC_EVERY_BYTES,
   syncName,
   VERIFIED_TIME_S,
 } from '../../blobs/index.ts';
@@ -14,8 +15,8 @@ import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
 const FILE_MODE = 0o644;
-/** Pieces in memory: one is filled while others are written. */
-const BUFFERS = 4;
+/** Written at a time, from memory of which there is twice as much: a disk wants large requests. */
+const WRITE_BYTES = 4 * PIECE_BYTES;
 /** What a blob under way has after its name. */
 export const PART_SUFFIX = '.part';
 
@@ -50,10 +51,9 @@ export async function openPartFile(
   try {
     const pieces = new PieceDigest();
     const size = await readPieces(file, pieces, options);
-    const buffers = await Promise.all(Array.from({ length: BUFFERS }, () => alignedBuffer(PIECE_BYTES)));
-    // With a page cache between, the kernel copied every byte once more, and fsync waited for most of them in the end.
+    const memory = await directMemory(2 * WRITE_BYTES);
     const writer = await onDisk(() => openDirectWriter(partPath, file));
-    return partFile({ file, writer, buffers, path, partPath, pieces, size });
+    return partFile({ file, writer, memory, path, partPath, pieces, size });
   } catch (error) {
     await file.close();
     throw error;
@@ -81,47 +81,62 @@ async function readPieces(
 function partFile(parts: {
   file: FileHandle;
   writer: DirectWriter;
-  buffers: readonly Buffer<ArrayBuffer>[];
+  memory: Buffer;
   path: string;
   partPath: string;
   pieces: PieceDigest;
   size: number;
 }): PartFile {
-  const { file, writer, buffers, path, partPath } = parts;
+  const { file, writer, memory, path, partPath } = parts;
   let { pieces, size } = parts;
+  // One is filled while the other is written.
+  let [filling, writing] = [memory.subarray(0, WRITE_BYTES), memory.subarray(WRITE_BYTES)];
   let filled = 0;
-  /** Which buffer is being filled, and the write of each. */
-  let at = 0;
-  const writes: (Promise<void> | undefined)[] = buffers.map(() => undefined);
-  let lastWrite: Promise<void> = Promise.resolve();
+  let write: Promise<unknown> | undefined;
+  let syncedBytes = size;
+  let sync: Promise<unknown> | undefined;
 
-  /** Waits until a buffer is free; a failure is thrown here, once. */
-  async function free(index: number): Promise<void> {
-    const write = writes[index];
-    writes[index] = undefined;
-    await write;
+  /** Waits for the write under way; a failed one is thrown here, once. */
+  async function settle(): Promise<void> {
+    const pending = write;
+    write = undefined;
+    await pending;
   }
 
-  async function settle(): Promise<void> {
-    for (let step = 1; step <= buffers.length; step++) await free((at + step) % buffers.length);
+  /**
+   * Digests the last piece, on this thread: crypto's own take a copy of it, which costs this one more than the digest does (1.1
+   * s of CPU instead of 0.9 for 1.5 GB, and as much again over there; bench/start.ts).
+   */
+  function digestLast(bytes: number): void {
+    pieces.setPiece((size - bytes) / PIECE_BYTES, filling.subarray(filled - bytes, filled));
   }
 
   async function flush(): Promise<void> {
-    const piece = buffers[at]?.subarray(0, filled);
-    if (piece === undefined || filled === 0) return;
-    const position = size - filled;
+    if (filled === 0) return;
+    await settle();
+    [filling, writing] = [writing, filling];
+    const [bytes, at] = [writing.subarray(0, filled), size - filled];
     filled = 0;
-    // One write after the other: the kernel locks a file that grows, and would have the others wait on our threads.
-    const write = lastWrite.then(() => onDisk(() => writer.write(piece, position)));
-    // A failure is thrown where the buffer is wanted again.
+    write = onDisk(() => writer.write(bytes, at));
+    // A failure is thrown where the write is waited for.
     write.catch(() => undefined);
-    lastWrite = write;
-    writes[at] = write;
-    // On this thread: crypto's own threads take a copy, which costs this one more than the digest (1.1 s of CPU instead of
-    // 0.9 for 1.5 GB, and as much again over there; bench/start.ts).
-    pieces.setPiece(position / PIECE_BYTES, piece);
-    at = (at + 1) % buffers.length;
-    await free(at);
+    if (size - syncedBytes < SYNC_EVERY_BYTES) return;
+    const before = sync;
+    sync = undefined;
+    await before;
+    syncedBytes = size;
+    sync = onDisk(() => file.datasync());
+    sync.catch(() => undefined);
+  }
+
+  async function finish(): Promise<void> {
+    const tail = filled % PIECE_BYTES;
+    if (tail > 0) digestLast(tail);
+    await flush();
+    await settle();
+    const pending = sync;
+    sync = undefined;
+    await pending;
   }
 
   return {
@@ -130,25 +145,25 @@ function partFile(parts: {
     },
     async append(bytes) {
       for (let from = 0; from < bytes.length; ) {
-        const count = Math.min(PIECE_BYTES - filled, bytes.length - from);
-        buffers[at]?.set(bytes.subarray(from, from + count), filled);
+        const count = Math.min(PIECE_BYTES - (filled % PIECE_BYTES), bytes.length - from);
+        filling.set(bytes.subarray(from, from + count), filled);
         filled += count;
         size += count;
         from += count;
-        if (filled === PIECE_BYTES) await flush();
+        if (filled % PIECE_BYTES === 0) digestLast(PIECE_BYTES);
+        if (filled === WRITE_BYTES) await flush();
       }
     },
     async rewind(to) {
-      filled = 0;
       await settle();
-      lastWrite = Promise.resolve();
+      const written = size - filled;
+      filled = Math.max(0, to - written);
       size = to;
       if (to === 0) pieces = new PieceDigest();
-      await onDisk(() => file.truncate(to));
+      if (to < written) await onDisk(() => file.truncate(to));
     },
     async digest() {
-      await flush();
-      await settle();
+      await finish();
       return pieces.digest();
     },
     async publish() {
@@ -162,8 +177,11 @@ function partFile(parts: {
       await syncName(path);
     },
     async close() {
+      const torn = filled % PIECE_BYTES;
+      [filled, size] = [filled - torn, size - torn];
+      await flush().catch(() => undefined);
       await settle().catch(() => undefined);
-      await lastWrite.catch(() => undefined);
+      await sync?.catch(() => undefined);
       await writer.close();
       await file.close();
     },

@@ -2,8 +2,8 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { errorCode } from '../lib/errors.ts';
 import { PIECE_BYTES } from '../lib/piece-digest.ts';
 
-/** Of the memory and the length of direct reads: the largest sector there is, and a page. */
-const ALIGNMENT_BYTES = 4096;
+/** Of the memory, the length and the position of direct reads and writes: the largest sector there is, and a page. */
+export const ALIGNMENT_BYTES = 4096;
 
 export type DirectFile = {
   readonly handle: FileHandle;

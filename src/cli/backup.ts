@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { formatBytes } from '../lib/format.ts';
 import { addDataOption } from './account-command.ts';
-import { createByteBar } from './byte-bar.ts';
 import { serverDataDirectory } from './connect.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, printJson, printLine } from './output.ts';
@@ -33,6 +32,7 @@ Example:
     const folder = await openDataFolder(await serverDataDirectory(io, options.data));
     const { databasePath, sealKeyPath, directory: dataDirectory } = folder;
     const path = resolve(file);
+    const { createByteBar } = await import('./byte-bar.ts');
     const bar = createByteBar(io, 'writing');
     const summary = await writeBackup({
       dataDirectory,

@@ -2,7 +2,6 @@ import type { Command } from 'commander';
 import { LarderError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/format.ts';
 import { addDataOption } from './account-command.ts';
-import { createByteBar } from './byte-bar.ts';
 import { serverDataDirectory } from './connect.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, plain, printJson, printLine } from './output.ts';
@@ -27,6 +26,7 @@ Example:
     );
   addDataOption(command).action(async (options: CheckOptions) => {
     const { checkData } = await import('../server/index.ts');
+    const { createByteBar } = await import('./byte-bar.ts');
     const bar = createByteBar(io, 'reading');
     const check = await checkData(await serverDataDirectory(io, options.data), {
       isDeep: options.deep === true,

@@ -26,7 +26,7 @@ export type ApiClient = {
 const CALL_TIMEOUT_MS = 30_000;
 
 /** A client of the API with the settings of environment or profile; the modules behind it are only loaded now. */
-export async function connect(io: Io): Promise<ApiClient & Pick<Client, 'openBody'>> {
+export async function connect(io: Io): Promise<ApiClient & Pick<Client, 'openBody' | 'openLargeBody'>> {
   const settings = await resolveClientSettings(io.env, () => readProfile(profilePath(io.env)));
   const { createClient } = await import('../client/index.ts');
   return createClient({ ...settings, trust: await readTrust(settings), timeoutMs: CALL_TIMEOUT_MS });

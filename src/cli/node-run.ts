@@ -1,11 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { pino } from 'pino';
 import { profilePath, readProfile, resolveClientSettings } from '../config/index.ts';
 import { systemClock } from '../lib/clock.ts';
 import { connect } from './connect.ts';
 import type { Io } from './io.ts';
 import { addNodeDataOption, nodeDataDirectory } from './node-data.ts';
-import { createFetchView } from './node-progress.ts';
 import { collect, positiveInteger, usageError } from './usage.ts';
 
 type RunOptions = {
@@ -61,6 +59,7 @@ async function runAgent(io: Io, options: RunOptions): Promise<void> {
     throw usageError('choose what this node holds: --cache, --tag or --all');
   const client = await connect(io);
   const { endpoint } = await resolveClientSettings(io.env, () => readProfile(profilePath(io.env)));
+  const [{ pino }, { createFetchView }] = await Promise.all([import('pino'), import('./node-progress.ts')]);
   const { openAgent, openAgentFolder, openControlServer } = await import('../nodes/agent/index.ts');
   const view = createFetchView(io);
   const log = pino({ level: options.logLevel }, view.logStream);

@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { describeError } from '../lib/errors.ts';
-import { createByteBar } from './byte-bar.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, plain, printJson, printLine } from './output.ts';
 import { addOutputOption, usageError } from './usage.ts';
@@ -28,6 +27,7 @@ Example:
   addOutputOption(command).action(async (file: string, options: RestoreCommandOptions) => {
     const { restoreBackup } = await import('../backup/index.ts');
     const dataDirectory = resolve(options.data);
+    const { createByteBar } = await import('./byte-bar.ts');
     const bar = createByteBar(io, 'reading');
     const summary = await restoreBackup({
       file: resolve(file),

@@ -3,7 +3,6 @@ import { LarderError } from '../lib/errors.ts';
 import { formatBytes } from '../lib/format.ts';
 import type { Scrub, Upkeep } from '../server/index.ts';
 import { addDataOption } from './account-command.ts';
-import { createByteBar } from './byte-bar.ts';
 import { serverDataDirectory } from './connect.ts';
 import type { Io } from './io.ts';
 import { type OutputFormat, plain, printJson, printLine } from './output.ts';
@@ -59,6 +58,7 @@ Example:
 
 async function read(io: Io, upkeep: Upkeep, options: ScrubOptions): Promise<Scrub> {
   const { createPacer, scrubNow } = await import('../server/index.ts');
+  const { createByteBar } = await import('./byte-bar.ts');
   const bar = createByteBar(io, 'reading');
   const pace = options.rate === undefined ? undefined : createPacer(options.rate * 2 ** 20, io.signal);
   let paced = 0;

@@ -3,6 +3,7 @@ import { systemClock } from '../lib/clock.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { canonicalParameters, ECI_VERSION, flattenParameters, type WireValue } from '../rpc/index.ts';
 import { parseAnswer, parseJson, readText, refusal } from './answer.ts';
+import { rawGet } from './raw-get.ts';
 import { eventData } from './server-sent-events.ts';
 import { type Credentials, signRequest, type UnsignedRequest } from './sign-request.ts';
 import { type Trust, trustOptions } from './trust.ts';
@@ -29,6 +30,8 @@ export type Client = {
   openEvents(path: string, query?: CallParams, options?: CallOptions): AsyncIterable<unknown>;
   /** A signed GET of what is no document of the API. The body must be read to its end, or its iteration broken off. */
   openBody(path: string, query?: CallParams, options?: CallOptions & { range?: string }): Promise<AnswerBody>;
+  /** The same for gigabytes, on a connection of its own: each chunk is valid until the next is asked for. */
+  openLargeBody(path: string, query?: CallParams, options?: CallOptions & { range?: string }): Promise<AnswerBody>;
 };
 
 /** `bytes` throws `client.timeout` after a silence, `client.connection-failed` when the connection breaks. */
@@ -51,9 +54,10 @@ type Answer = Awaited<ReturnType<typeof sendRequest>>;
 export function createClient(options: ClientOptions): Client {
   const { regionId, timeoutMs } = options;
   const origin = parseEndpoint(options.endpoint);
-  const dispatcher = options.trust && new Agent({ connect: trustOptions(options.trust) });
+  const tls = options.trust ? trustOptions(options.trust) : {};
+  const dispatcher = options.trust && new Agent({ connect: tls });
 
-  return {
+  const client: Client = {
     async call(action, params = {}, { signal } = {}) {
       const timeout = AbortSignal.timeout(timeoutMs);
       const request = {
@@ -106,7 +110,29 @@ export function createClient(options: ClientOptions): Client {
         throw refusal(answer.statusCode, await translate(signal, undefined, () => readText(answer.body)));
       return { status: answer.statusCode, headers: firstHeaders(answer.headers), bytes: bytesOf(answer, signal) };
     },
+
+    async openLargeBody(path, query = {}, { signal, range } = {}) {
+      const flat = flattenParameters({ RegionId: regionId, ...query });
+      const ranged: Record<string, string> = range === undefined ? {} : { range };
+      const request = { method: 'GET', path, query: flat, body: '', headers: ranged, origin } as const;
+      const { url, headers } = signRequest(request, { credentials: options, nowMs: systemClock.now() });
+      const limits = { tls, signal, headMs: timeoutMs, silenceMs: MAX_SILENCE_MS };
+      const answer = await translate(signal, undefined, () => rawGet(url, { headers, ...limits }));
+      // Refusals are read there, and what a proxy makes of the answer.
+      if (!answer) return client.openBody(path, query, { ...(signal ? { signal } : {}), ...ranged });
+      const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+        const value = await translate(signal, undefined, () => answer.read());
+        return value === undefined ? { done: true, value } : { done: false, value };
+      };
+      const close = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
+        answer.close();
+        return { done: true, value: undefined };
+      };
+      const { status, headers: answered } = answer;
+      return { status, headers: answered, bytes: { [Symbol.asyncIterator]: () => ({ next, return: close }) } };
+    },
   };
+  return client;
 
   async function* bytesOf(answer: Answer, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     const chunks: AsyncIterator<Uint8Array> = answer.body[Symbol.asyncIterator]();

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 
 /** Read and handed to the kernel at a time; all of this process's memory that a reader takes, however slow it is. */
-export const CHUNK_BYTES = 128 * 1024;
+export const CHUNK_BYTES = 256 * 1024;
 
 export type SendOptions = {
   readonly from: number;

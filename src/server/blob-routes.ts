@@ -25,7 +25,7 @@ export type BlobServices = Omit<EventServices, 'store'> & {
   readonly store: { readonly caches: { readonly find: FindCaches } };
   readonly blobs: Pick<DiskBlobs, 'path' | 'getSnapshot'>;
   readonly log: Logger;
-  /** One buffer of 128 KiB a stream: 64 MiB in all by default. */
+  /** One buffer of 256 KiB a stream: 128 MiB in all by default. */
   readonly limits: Pick<Limits, 'maxBlobStreams' | 'blobStallMs'>;
   readonly metrics?: { readonly blobs: Metrics['blobs'] };
 };

@@ -160,6 +160,35 @@ describe('containerd with larder as its snapshotter', { skip: skipWithout(needs)
     assert.equal(mountsBelow(join(snapshotter.stateDirectory, 'l')).length, mounted);
   });
 
+  test('ctr images pull unpacks nothing that stays: containers run on the held blobs', async () => {
+    const layers = [shell, await textLayer('p', 'pulled\n'), await textLayer('q', 'on top\n')];
+    const reference = await pushAndCache({ tag: 'pulled', layers });
+    const other = (...args: string[]) => containerd.ctr('--namespace', 'pulled', ...args);
+    const folder = join(snapshotter.stateDirectory, 'l');
+    const earlier = await readdir(folder);
+    await other('images', 'pull', '--snapshotter', 'larder', reference);
+    const snapshots = await readdir(folder);
+    const added = snapshots.filter((name) => !earlier.includes(name)).map((name) => join(folder, name));
+    assert.deepEqual(
+      added.filter((path) => !mountsBelow(folder).includes(path)),
+      [],
+      'every layer is a mounted blob',
+    );
+    const args = ['run', '--rm', '--snapshotter', 'larder', reference, container(), '/bin/cat', '/texts/p', '/texts/q'];
+    assert.equal(await other(...args), 'pulled\non top\n');
+    // Again, for the kubelet: they are the same.
+    const asked = blobsOf(await pull(reference));
+    assert.deepEqual(
+      layers.filter(({ digest }) => asked.includes(digest)),
+      [],
+    );
+    assert.deepEqual(await readdir(folder), snapshots);
+    assert.equal(await runShell(reference, 'cat texts/p; stat -c "%a %u %g" /'), 'pulled\n751 0 5\n');
+    // Once the other namespace has let go of it, it goes on.
+    await removeImages('pulled');
+    assert.equal(await runShell(reference, 'cat texts/q'), 'on top\n');
+  });
+
   test('kill −9 of snapshotter and containerd in any order: containers go on, everything works', async () => {
     const reference = await pushAndCache({ tag: 'killed', layers: [shell, await textLayer('k', 'alive\n')] });
     await pull(reference);

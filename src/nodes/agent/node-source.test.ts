@@ -25,6 +25,7 @@ function pagedClient(pages: object[][]): SourceClient & { asked: Readonly<Record
       return { ImageCaches: pages[page] ?? [], NextToken: page + 1 < pages.length ? String(page + 1) : '' };
     },
     openBody: () => assert.fail('no body was to be asked for'),
+    openLargeBody: () => assert.fail('no body was to be asked for'),
   };
 }
 
@@ -71,7 +72,8 @@ test('where a blob begins, with ranges and without', async () => {
   const key = digestOfHex('0'.repeat(64));
   const answers = (status: number, headers: [string, string][]): SourceClient => ({
     ...pagedClient([]),
-    async openBody(path, _query, { range }) {
+    openBody: () => assert.fail('no manifest was to be asked for'),
+    async openLargeBody(path, _query, { range }) {
       assert.equal(path, `/snapshots/s-1/blobs/${key}`);
       assert.equal(range, 'bytes=5-');
       return { status, headers: new Map(headers), bytes: (async function* () {})() };

@@ -5,12 +5,12 @@ import { LarderError } from '../../lib/errors.ts';
 /** What the agent asks of a client of the API; `src/client` has it. */
 export type SourceClient = {
   call(action: string, params: Readonly<Record<string, string>>, options: { signal: AbortSignal }): Promise<unknown>;
-  openBody(
-    path: string,
-    query: Readonly<Record<string, string>>,
-    options: { signal: AbortSignal; range?: string },
-  ): Promise<{ status: number; headers: ReadonlyMap<string, string>; bytes: AsyncIterable<Uint8Array> }>;
+  openBody(path: string, query: Readonly<Record<string, string>>, options: BodyOptions): Promise<Body>;
+  /** Each chunk is valid until the next is asked for. */
+  openLargeBody(path: string, query: Readonly<Record<string, string>>, options: BodyOptions): Promise<Body>;
 };
+type BodyOptions = { signal: AbortSignal; range?: string };
+type Body = { status: number; headers: ReadonlyMap<string, string>; bytes: AsyncIterable<Uint8Array> };
 
 /** Which caches a node holds: those of any of the ids and names, those that have all of the tags, or all there are. */
 export type Selection = {
@@ -40,6 +40,7 @@ export type NodeSource = {
 };
 
 export type BlobAddress = { readonly snapshotId: string; readonly key: Digest };
+/** Each chunk of the bytes is valid until the next is asked for. */
 export type BlobBytes = { readonly begins: number; readonly total: number; readonly bytes: AsyncIterable<Uint8Array> };
 
 /** The vendor's own limit of a page. */
@@ -117,7 +118,7 @@ export function createNodeSource(client: SourceClient): NodeSource {
     async openBlob({ snapshotId, key }, from, signal) {
       const path = `/snapshots/${snapshotId}/blobs/${key}`;
       const options = from === 0 ? { signal } : { signal, range: `bytes=${from}-` };
-      const { status, headers, bytes } = await client.openBody(path, {}, options);
+      const { status, headers, bytes } = await client.openLargeBody(path, {}, options);
       if (status === 200) return { begins: 0, total: Number(headers.get('content-length') ?? Number.NaN), bytes };
       const [, begins, total] = CONTENT_RANGE.exec(headers.get('content-range') ?? '') ?? [];
       return { begins: Number(begins ?? Number.NaN), total: Number(total ?? Number.NaN), bytes };

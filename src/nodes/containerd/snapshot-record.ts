@@ -24,6 +24,9 @@ export type SnapshotRecord = {
   readonly layer: number | undefined;
 };
 
+/** Of a snapshot that shows a blob, which is one file. */
+export const BLOB_INODES = 1;
+
 /** A layer blob that is mounted at the folder of its number. */
 export type HeldLayer = {
   readonly number: number;

@@ -86,6 +86,27 @@ test('held layers: shared by chains, found by ref and parent, gone with the last
   records.close();
 });
 
+test('what was unpacked of a held layer is committed as that layer, across restarts', () => {
+  const path = newPath();
+  let records = new SnapshotRecords(path);
+  create(records, 'key');
+  const unpacked = records.get('key').number;
+  const layer = { number: records.nextNumber(), blob: digestOfHex('b'.repeat(64)), blobDigest: undefined };
+  const labels = { [REF_LABEL]: 'sha256:1' };
+  records.commit('key', 'ns/2/sha256:1', { labels, sizeBytes: 9, inodes: 1, layer });
+  for (const _ of ['now', 'after a restart']) {
+    assert.equal(records.findHeld('sha256:1', '')?.name, 'ns/2/sha256:1');
+    assert.notEqual(records.get('ns/2/sha256:1').number, unpacked);
+    assert.deepEqual(records.layers(), [layer]);
+    records.close();
+    records = new SnapshotRecords(path);
+  }
+  create(records, 'child', 'ns/2/sha256:1');
+  assert.throws(() => records.remove('ns/2/sha256:1'), { code: 'snapshots.failed-precondition' });
+  assert.deepEqual(records.forgetUnusedLayers(), []);
+  records.close();
+});
+
 test('labels change by path or all together, nothing else does', () => {
   const records = new SnapshotRecords(newPath());
   create(records, 'a');

@@ -3,7 +3,7 @@ import type { Digest } from '../../lib/digest.ts';
 import { LarderError } from '../../lib/errors.ts';
 import { snapshotError } from './errors.ts';
 import { loadRecords, openRecordsDatabase } from './records-database.ts';
-import { type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord } from './snapshot-record.ts';
+import { BLOB_INODES, type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord } from './snapshot-record.ts';
 
 /**
  * What the snapshotter knows across restarts, in one SQLite file: containerd's rules for names, parents and kinds
@@ -64,9 +64,8 @@ export class SnapshotRecords {
     const isIt = (each: SnapshotRecord | undefined) =>
       each?.layer !== undefined && each.labels[REF_LABEL] === ref && each.parent === parent;
     const named = this.#snapshots.get(ref);
-    if (isIt(named) || !named) return named;
-    // The name was taken, on another parent.
-    return this.list().find(isIt);
+    // The name may be taken on another parent, and one that was unpacked before has containerd's name.
+    return isIt(named) ? named : this.list().find(isIt);
   }
 
   /** Throws unless a snapshot may be made with this name on this parent. */
@@ -110,20 +109,22 @@ export class SnapshotRecords {
       createdAtMs: now,
       updatedAtMs: now,
       sizeBytes,
-      // A blob is one file.
-      inodes: 1,
+      inodes: BLOB_INODES,
       layer: layer.number,
     };
     this.#transaction(() => {
-      if (!this.#layers.has(layer.number)) {
-        this.#database
-          .prepare('insert into layers (number, blob, blob_digest) values (?, ?, ?)')
-          .run(layer.number, layer.blob, layer.blobDigest ?? null);
-      }
+      this.#insertLayer(layer);
       this.#insert(record);
     });
     this.#layers.set(layer.number, layer);
     this.#remember(record);
+  }
+
+  #insertLayer({ number, blob, blobDigest }: HeldLayer): void {
+    if (this.#layers.has(number)) return;
+    this.#database
+      .prepare('insert into layers (number, blob, blob_digest) values (?, ?, ?)')
+      .run(number, blob, blobDigest ?? null);
   }
 
   #insert(snapshot: SnapshotRecord): void {
@@ -148,26 +149,58 @@ export class SnapshotRecords {
       );
   }
 
-  /** An active snapshot becomes a committed one under a new name, with these labels instead of its own. */
-  commit(key: string, name: string, options: { labels: Labels; sizeBytes: number; inodes: number }): void {
+  /** Throws unless the active snapshot may be committed under this name. */
+  checkCommit(key: string, name: string): SnapshotRecord {
     this.#checkName(name);
     const active = this.get(key);
-    if (active.kind !== 'active') throw snapshotError('snapshots.failed-precondition', `${key} is not active`);
+    if (active.kind === 'active') return active;
+    throw snapshotError('snapshots.failed-precondition', `${key} is not active`);
+  }
+
+  /**
+   * An active snapshot becomes a committed one under a new name, with these labels instead of its own. With a held layer it
+   * shows that from now on, under a new number, and nothing needs its folders any more.
+   */
+  commit(
+    key: string,
+    name: string,
+    options: { labels: Labels; sizeBytes: number; inodes: number; layer?: HeldLayer },
+  ): void {
+    const active = this.checkCommit(key, name);
+    const { labels, sizeBytes, inodes, layer } = options;
     const now = this.#now();
     const committed: SnapshotRecord = {
       ...active,
-      ...options,
       name,
+      labels,
+      sizeBytes,
+      inodes,
+      number: layer ? this.nextNumber() : active.number,
+      layer: layer?.number,
       kind: 'committed',
       createdAtMs: now,
       updatedAtMs: now,
     };
-    this.#database
-      .prepare(
-        `update snapshots set name = ?, kind = 'committed', labels = ?, size_bytes = ?, inodes = ?,
-           created_at_ms = ?, updated_at_ms = ? where number = ?`,
-      )
-      .run(name, JSON.stringify(options.labels), options.sizeBytes, options.inodes, now, now, active.number);
+    this.#transaction(() => {
+      if (layer) this.#insertLayer(layer);
+      this.#database
+        .prepare(
+          `update snapshots set number = ?, layer = ?, name = ?, kind = 'committed', labels = ?, size_bytes = ?, inodes = ?,
+             created_at_ms = ?, updated_at_ms = ? where number = ?`,
+        )
+        .run(
+          committed.number,
+          layer?.number ?? null,
+          name,
+          JSON.stringify(labels),
+          sizeBytes,
+          inodes,
+          now,
+          now,
+          active.number,
+        );
+    });
+    if (layer) this.#layers.set(layer.number, layer);
     this.#forget(active);
     this.#remember(committed);
   }

@@ -11,10 +11,11 @@ import { openHeldLayers } from './held-layers.ts';
 import { inTurn } from './in-turn.ts';
 import { copyRootAttributes } from './root-attributes.ts';
 import { type SnapshotMount, snapshotMounts } from './snapshot-mounts.ts';
-import { type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord } from './snapshot-record.ts';
+import { BLOB_INODES, type HeldLayer, type Labels, REF_LABEL, type SnapshotRecord } from './snapshot-record.ts';
 import { SnapshotRecords } from './snapshot-records.ts';
 import { openStateFolders } from './state-folders.ts';
 import { emptyTrash, moveOrphansToTrash } from './trash.ts';
+import { unpackedChain } from './unpacked-chain.ts';
 
 export type SnapshotterOptions = {
   /** A data folder, of a server or of a node. */
@@ -85,24 +86,48 @@ export async function openSnapshotter(options: SnapshotterOptions): Promise<Snap
     await moveOrphansToTrash(folders, kept, log);
   }
 
+  /** The held layer on top of a chain, mounted; undefined where it is not held, or can't be used. */
+  async function takeHeld(ref: string): Promise<{ layer: HeldLayer; sizeBytes: number } | undefined> {
+    const found = await chains.find(ref);
+    if (!found) return undefined;
+    const { blob, blobDigest, blobBytes } = found;
+    const known = records.findLayer(blob);
+    const layer = known ?? { number: records.nextNumber(), blob, blobDigest };
+    try {
+      await held.mount(layer);
+      return { layer, sizeBytes: blobBytes };
+    } catch (error) {
+      // The ordinary way is still open: containerd downloads and unpacks the layer.
+      log.warn({ ref, blob, reason: describeError(error) }, 'a held layer cannot be used; it is downloaded');
+      if (!known) await held.drop([layer]);
+      return undefined;
+    }
+  }
+
   /** Makes the committed snapshot of a chain that is held; false where it is not, or can't be used. */
   async function offerHeld(ref: string, parent: string, labels: Labels): Promise<boolean> {
     if (records.findHeld(ref, parent)) return true;
-    const layer = await chains.find(ref);
-    if (!layer) return false;
     records.checkParent(parent);
-    const { blob, blobDigest, blobBytes } = layer;
-    const known = records.findLayer(blob);
-    const heldLayer = known ?? { number: records.nextNumber(), blob, blobDigest };
-    try {
-      await held.mount(heldLayer);
-    } catch (error) {
-      // The ordinary way is still open: containerd downloads the layer.
-      log.warn({ ref, blob, reason: describeError(error) }, 'a held layer cannot be used; it is downloaded');
-      if (!known) await held.drop([heldLayer]);
-      return false;
-    }
-    records.createHeld({ ref, parent, labels, layer: heldLayer, sizeBytes: blobBytes });
+    const taken = await takeHeld(ref);
+    if (taken) records.createHeld({ ref, parent, labels, ...taken });
+    return taken !== undefined;
+  }
+
+  /**
+   * Commits what was unpacked of a chain that is held as the held layer, and drops the files: `ctr images pull` of containerd
+   * 1.x unpacks without asking. False where that can't be.
+   */
+  async function commitHeld(key: string, name: string, labels: Labels): Promise<boolean> {
+    records.checkCommit(key, name);
+    const chainId = unpackedChain(key, name);
+    const taken = chainId === undefined ? undefined : await takeHeld(chainId);
+    if (chainId === undefined || taken === undefined) return false;
+    const { layer, sizeBytes } = taken;
+    records.commit(key, name, { labels: { ...labels, [REF_LABEL]: chainId }, layer, sizeBytes, inodes: BLOB_INODES });
+    await sweep();
+    void trashTurn(() => emptyTrash(folders)).catch((error: unknown) => {
+      log.warn({ reason: describeError(error) }, 'what was unpacked stays for now');
+    });
     return true;
   }
 
@@ -161,6 +186,7 @@ export async function openSnapshotter(options: SnapshotterOptions): Promise<Snap
         return snapshotMounts(folders, snapshot, parents);
       }),
     async commit(key, name, labels) {
+      if (await turn(() => commitHeld(key, name, labels))) return;
       // May take a while, and containerd writes no more to it.
       const usage = await diskUsage(join(folders.lowers, `${records.get(key).number}`));
       await turn(async () => records.commit(key, name, { labels, ...usage }));

@@ -4,7 +4,7 @@ import { type ImageCache, snapshotIdOf } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
 import { queuedBuildRow } from './build-rows.ts';
 import { createCacheFeed } from './cache-feed.ts';
-import { matching } from './cache-query.ts';
+import { matching, unindexed } from './cache-query.ts';
 import { cachesByIds, countOfRegion, createCacheReader } from './cache-reader.ts';
 import { cacheOf } from './cache-rows.ts';
 import { createTagList } from './cache-tags.ts';
@@ -62,9 +62,9 @@ export function createCacheStore(
         await trx
           .updateTable('image_caches')
           .set({ last_matched_at_ms: matchedAtMs, last_used_at_ms: matchedAtMs })
-          .where('account_id', '=', scope.accountId)
-          .where('region_id', '=', scope.regionId)
           .where('id', 'in', ids)
+          .where(unindexed('account_id'), '=', scope.accountId)
+          .where(unindexed('region_id'), '=', scope.regionId)
           .execute();
       });
     },

@@ -11,10 +11,10 @@ export function createCacheReader(
   db: Kysely<Schema>,
   { prepared, view }: { prepared: Prepared; view: CacheView },
 ): Pick<CacheStore, 'find' | 'views' | 'ids' | 'count' | 'countByStatus'> {
-  async function count(filter: QueryFilter): Promise<number> {
+  function count(filter: QueryFilter): number {
     if (isWhole(filter)) {
       const { accountId, regionId } = filter;
-      const [row] = await prepared('count of region', { accountId, regionId }, (scope) =>
+      const [row] = prepared('count of region', { accountId, regionId }, (scope) =>
         db
           .selectFrom('image_cache_counts')
           .select('caches')
@@ -23,14 +23,14 @@ export function createCacheReader(
       );
       return row?.caches ?? 0;
     }
-    const [row] = await prepared('count', filter, (some) =>
+    const [row] = prepared('count', filter, (some) =>
       matching(db, some).select((eb) => eb.fn.countAll<number>().as('count')),
     );
     return row?.count ?? 0;
   }
 
   /** A page that is not full is the end, and a first page with its end is all there is. */
-  function total(rows: readonly unknown[], filter: QueryFilter, page: CachePage): number | Promise<number> {
+  function total(rows: readonly unknown[], filter: QueryFilter, page: CachePage): number {
     return page.after === undefined && rows.length < page.limit ? rows.length : count(filter);
   }
 
@@ -38,13 +38,13 @@ export function createCacheReader(
     async find(filter, page) {
       const query = queryFilter(filter);
       const rows = await pageOf(matching(db, query).selectAll('image_caches'), page).execute();
-      return { caches: rows.map(cacheOf), total: await total(rows, query, page) };
+      return { caches: rows.map(cacheOf), total: total(rows, query, page) };
     },
 
     async views(filter, page) {
       const query = queryFilter(filter);
       const { limit, after } = page;
-      const rows = await prepared(`views ${limit}`, { query, after }, (input) => {
+      const rows = prepared(`views ${limit}`, { query, after }, (input) => {
         const columns = matching(db, input.query).select([
           'id',
           'created_at_ms',
@@ -54,13 +54,13 @@ export function createCacheReader(
         ]);
         return pageOf(columns, { limit, ...(input.after ? { after: input.after } : {}) });
       });
-      const stale = rows.filter((row) => row.view_version !== view.version).map(({ id }) => id);
+      const stale = rows.flatMap((row) => (row.view_version === view.version ? [] : row.id));
       const fresh = new Map((await cachesByIds(db, filter, stale)).map((cache) => [cache.id, view.render(cache)]));
       const views = rows.map(({ id, created_at_ms: createdAtMs, last_matched_at_ms: matchedAtMs, view: kept }) => {
         const json = fresh.get(id) ?? kept;
         return { id, createdAtMs, json: matchedAtMs === null ? json : view.complete(json, matchedAtMs) };
       });
-      return { views, total: await total(rows, query, page) };
+      return { views, total: total(rows, query, page) };
     },
 
     async ids(filter) {
@@ -68,7 +68,7 @@ export function createCacheReader(
       return new Set(rows.map(({ id }) => id));
     },
 
-    count: ({ accountId, regionId }) => count({ accountId, regionId }),
+    count: async ({ accountId, regionId }) => count({ accountId, regionId }),
 
     async countByStatus() {
       // As in the index of those that are not Ready (migrations/0007-status-index.ts), or all caches would be read.

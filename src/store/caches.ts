@@ -131,7 +131,7 @@ export function createCacheStore(
     },
 
     tags: createTagList(db),
-    feed: createCacheFeed(db),
+    feed: createCacheFeed(db, prepared),
   };
 }
 

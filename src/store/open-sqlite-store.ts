@@ -42,11 +42,12 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     database.close();
     throw error;
   }
+  const reader = openReader(options.path);
   const accountVersion = createAccountVersion(db, sqliteForeignCommits(database));
   const unsynced = createUnsynced(db, database);
   const nonces = createNonceStore(options.path);
   const { seal: sealer, view = PLAIN_VIEW } = options;
-  const prepared = createPrepared(db);
+  const prepared = createPrepared(reader);
   const writer = createCacheWriter(view);
   return {
     accounts: createAccountStore(db, accountVersion),
@@ -60,6 +61,8 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     ping: async () => void (await sql`select 1`.execute(db)),
     async close() {
       nonces.close();
+      // The last connection tidies up, which takes one that may write.
+      reader.close();
       await db.destroy();
     },
   };
@@ -69,6 +72,15 @@ function openDatabase(path: string): DatabaseSync {
   return translated(() => {
     closeSync(openSync(path, 'a', FILE_MODE));
     return new DatabaseSync(path);
+  });
+}
+
+/** A second connection, for reads outside of transactions. */
+function openReader(path: string): DatabaseSync {
+  return translated(() => {
+    const reader = new DatabaseSync(path, { readOnly: true });
+    reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma mmap_size = ${MAX_MAPPED_BYTES}`);
+    return reader;
   });
 }
 

@@ -1,6 +1,6 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import type { Compilable } from 'kysely';
-import { translated } from './sqlite-dialect.ts';
+import { createRowReader, translated } from './sqlite-dialect.ts';
 
 /** Shapes of queries that are kept; there are a few dozen, but lists of every length make more. */
 const MAX_COMPILED = 200;
@@ -21,7 +21,10 @@ export type Prepared = <Input extends Template, Row>(
 ) => Row[];
 
 /** Of each parameter of the statement its place among the leaves, or the constant that it is. */
-type Query = { readonly statement: StatementSync; readonly parameters: readonly (number | { constant: unknown })[] };
+type Query = {
+  readonly read: ReturnType<typeof createRowReader>;
+  readonly parameters: readonly (number | { constant: unknown })[];
+};
 
 /**
  * `reader` is a connection for nothing else: a read waits for no transaction under way, sees nothing of it, and needs neither
@@ -37,7 +40,7 @@ export function createPrepared(reader: DatabaseSync): Prepared {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const { sql, parameters } = build(marked(input, { count: 0 }) as Input).compile();
     return {
-      statement: reader.prepare(sql),
+      read: createRowReader(reader.prepare(sql)),
       parameters: parameters.map((one) => (isMark(one) ? Number(one.slice(MARK.length)) : { constant: one })),
     };
   }
@@ -58,7 +61,7 @@ export function createPrepared(reader: DatabaseSync): Prepared {
         typeof one === 'number' ? leaves[one] : one.constant,
       ) as SQLInputValue[];
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      return query.statement.all(...values) as Row[];
+      return query.read(values) as Row[];
     });
 }
 

@@ -35,7 +35,7 @@ type Query = {
 export function createPrepared(reader: DatabaseSync): Prepared {
   const queries = new Map<string, Query>();
 
-  function compile<Input extends Template>(input: Input, build: (input: Input) => Compilable<unknown>): Query {
+  function compile<Input extends Template>(input: Input, build: (input: Input) => Compilable): Query {
     // The marks stand where strings and numbers will; a query doesn't look at what it is given.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const { sql, parameters } = build(marked(input, { count: 0 }) as Input).compile();

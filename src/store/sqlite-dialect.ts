@@ -77,13 +77,13 @@ function createStatement(statement: StatementSync): Statement {
   return (parameters) => ({ rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) });
 }
 
-type Row = { [column: string]: SQLOutputValue };
+type RowObject = { [column: string]: SQLOutputValue };
 
 /**
  * Rows as objects of one shape. Those that node:sqlite makes have no prototype and are kept as hash tables: with them a page of
  * caches took 0.13 ms instead of 0.09 (bench/api.ts).
  */
-export function createRowReader(statement: StatementSync): (parameters: readonly SQLInputValue[]) => Row[] {
+export function createRowReader(statement: StatementSync): (parameters: readonly SQLInputValue[]) => RowObject[] {
   const columns = statement.columns().map(({ name }) => name);
   statement.setReturnArrays(true);
   return (parameters) => {
@@ -91,7 +91,7 @@ export function createRowReader(statement: StatementSync): (parameters: readonly
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const rows = statement.all(...parameters) as unknown as SQLOutputValue[][];
     return rows.map((values) => {
-      const row: Row = {};
+      const row: RowObject = {};
       let index = 0;
       for (const column of columns) row[column] = values[index++] ?? null;
       return row;

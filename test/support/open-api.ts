@@ -81,7 +81,6 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {})
       requestId: randomUUID(),
       regionId: REGION_ID,
       nowMs: Date.now(),
-      signal: new AbortController().signal,
       log: { warn() {}, error() {} },
       peer: '127.0.0.1',
       host: '127.0.0.1:4620',

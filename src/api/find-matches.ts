@@ -54,8 +54,6 @@ function hasFurther({ accountId: _account, regionId: _region, ...others }: Cache
 
 /** In the order of the ids; a cache that went meanwhile is left out. */
 async function viewsOf({ store }: ApiServices, scope: CacheScope, ids: readonly string[]): Promise<string[]> {
-  if (ids.length === 0) return [];
-  const { views } = await store.caches.views({ ...scope, ids }, { limit: ids.length });
-  const byId = new Map(views.map(({ id, json }) => [id, json]));
+  const byId = await store.caches.views(scope, ids);
   return ids.flatMap((id) => byId.get(id) ?? []);
 }

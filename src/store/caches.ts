@@ -10,16 +10,24 @@ import { cacheOf } from './cache-rows.ts';
 import { createTagList } from './cache-tags.ts';
 import type { CacheWriter } from './cache-writer.ts';
 import { complete } from './client-tokens.ts';
-import type { CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
+import type { CacheList, CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
 import type { Prepared } from './prepared.ts';
+import type { ReadMemory } from './read-memory.ts';
 import type { Schema } from './schema.ts';
 import type { Unsynced } from './unsynced.ts';
 
 export function createCacheStore(
   db: Kysely<Schema>,
-  parts: { prepared: Prepared; writer: CacheWriter; view: CacheView; sealer: Sealer; unsynced: Unsynced },
+  parts: {
+    prepared: Prepared;
+    memory: ReadMemory<CacheList>;
+    writer: CacheWriter;
+    view: CacheView;
+    sealer: Sealer;
+    unsynced: Unsynced;
+  },
 ): CacheStore {
-  const { prepared, writer, view, sealer, unsynced } = parts;
+  const { prepared, writer, sealer, unsynced } = parts;
 
   async function queue(trx: Kysely<Schema>, cache: ImageCache, build: QueuedBuild, queuedAtMs: number): Promise<void> {
     await trx.insertInto('builds').values(queuedBuildRow(build, { cache, queuedAtMs, sealer })).execute();
@@ -40,7 +48,7 @@ export function createCacheStore(
       });
     },
 
-    ...createCacheReader(db, { prepared, view }),
+    ...createCacheReader(db, parts),
 
     async change(scope, ids, decide, { nowMs, ...completion }) {
       await db.transaction().execute(async (trx) => {

@@ -28,7 +28,8 @@ export async function findMatches(
     ...(accepted === undefined ? {} : { accept: (id: string) => accepted.has(id) }),
   });
   const [best] = found.matches;
-  if (best && best.full > 0 && after === undefined) services.matched({ accountId, regionId }, best.id, context.nowMs);
+  if (best && best.full > 0 && after === undefined)
+    services.recorder.record({ accountId, regionId }, best.id, context.nowMs);
   if (after === undefined) services.onMatches?.(countMatches(new Set(request.images).size, best));
   const views = await viewsOf(
     services,

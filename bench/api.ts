@@ -22,6 +22,7 @@ import { ACCESS_KEY, REGION_ID } from '../test/support/larder-server.ts';
 import { pick, randomNumbers } from '../test/support/random.ts';
 import { processOwnBytes, processPeakBytes } from './process-cpu.ts';
 import { listBlobsRequests, startAzurite } from './support/azurite.ts';
+import { commitBeside } from './support/commit-beside.ts';
 import { type Catalog, fillCaches } from './support/fill-caches.ts';
 import { type Load, runLoad, SERVER_CORE } from './support/run-load.ts';
 import { writeSection } from './support/write-section.ts';
@@ -33,6 +34,8 @@ const BLOBS = 2_000;
 /** Pages are asked for at this many places of the whole list. */
 const PLACES = 1_000;
 const QUERIES = 2_000;
+/** While so much is committed, hardly a page is asked for again before the next commit. */
+const COMMITS_PER_SECOND = 50;
 const INDEX_TIMEOUT_MS = 600_000;
 const PEER = 'Azurite, list 20 of 2,000 blobs';
 
@@ -75,14 +78,15 @@ async function measureLarder(): Promise<Row[]> {
   const first = await startServer(dataDirectory, port, []);
   await first.stop();
   const startedMs = performance.now();
-  const catalog = fill(join(dataDirectory, 'larder.db'));
+  const databasePath = join(dataDirectory, 'larder.db');
+  const catalog = fill(databasePath);
   console.error(
     `${cacheCount.toLocaleString('en')} caches in ${((performance.now() - startedMs) / 1000).toFixed(0)} s`,
   );
   const profiling = options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`];
   const server = await startServer(dataDirectory, port, profiling);
   try {
-    return await measureCalls(server, port, await listQueries(catalog, port));
+    return await measureCalls({ server, port, databasePath }, await listQueries(catalog, port));
   } finally {
     await server.stop();
   }
@@ -148,7 +152,10 @@ async function pageTokens(port: number): Promise<string[]> {
   return tokens;
 }
 
-async function measureCalls(server: ChildServer, port: number, queries: Record<'id' | 'page' | 'match', Query[]>) {
+async function measureCalls(
+  { server, port, databasePath }: { server: ChildServer; port: number; databasePath: string },
+  queries: Record<'id' | 'page' | 'match', Query[]>,
+) {
   const rows: Row[] = [];
   const measure = async (
     name: string,
@@ -165,7 +172,11 @@ async function measureCalls(server: ChildServer, port: number, queries: Record<'
   const asked = options.only.split(',');
   for (const scheme of (['V1', 'V3'] as const).filter((one) => options.scheme.includes(one))) {
     if (asked.includes('id')) await measure('by id', scheme, queries.id, { connections, calls });
-    if (asked.includes('page')) await measure('page of 20', scheme, queries.page, { connections, calls });
+    if (asked.includes('page')) {
+      await measure('page of 20', scheme, queries.page, { connections, calls });
+      using _commits = commitBeside(databasePath, COMMITS_PER_SECOND);
+      await measure(`page of 20, ${COMMITS_PER_SECOND} commits a second`, scheme, queries.page, { connections, calls });
+    }
     if (!asked.includes('match')) continue;
     await measure('match 20 images', scheme, queries.match, { connections: 1, calls: Math.ceil(calls / 10) });
     await measure('match 20 images', scheme, queries.match, { connections, calls: Math.ceil(calls / 5) });

@@ -225,6 +225,20 @@ test('quota: the least recently used make room, others are kept, ListUsage tells
   assert.deepEqual([Attributes.MaxImageCacheCount, Attributes.UsedImageCacheCount], [2, 2]);
 });
 
+test('quota: a cache that was matched a moment ago is not the least recently used, though nothing is written yet', async (t) => {
+  const gatherMs = 60_000;
+  const { call, create } = await openApi(t, { maxImageCaches: async () => 2 }, gatherMs);
+  const params = (image: string) => ({ Image: [image], EliminationStrategy: 'LRU' });
+  const used = await create(params('used'));
+  const idle = await create(params('idle'));
+  await sleep(2);
+  await call('DescribeImageCaches', { MatchImage: ['used'] });
+  await create(params('new'));
+  const { ImageCaches } = await call('DescribeImageCaches');
+  const left = ImageCaches.map((cache: { ImageCacheId: string }) => cache.ImageCacheId);
+  assert.ok(left.includes(used) && !left.includes(idle));
+});
+
 test('tags are added, replaced, listed and removed; limits hold for all resources or none', async (t) => {
   const { call, create, cache } = await openApi(t);
   const ids = [await create({}), await create({ Tag: [{ Key: 'a', Value: 'old' }] })];

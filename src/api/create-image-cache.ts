@@ -106,6 +106,8 @@ export const createImageCache = (services: ApiServices) =>
       return runOnce({ services, context, params }, result, async (completion) => {
         const maxCaches = await services.maxImageCaches(context.accountId);
         const build = { id: buildId, options: { ...registries, credentials } };
+        // What was matched a moment ago is not the least recently used.
+        await services.recorder.flush();
         await services.store.caches.create(cache, build, { maxCaches, ...completion });
         services.wakeWorker();
       });

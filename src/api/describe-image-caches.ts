@@ -100,13 +100,6 @@ export const describeImageCaches = (services: ApiServices) =>
 async function listCaches({ store }: ApiServices, filter: CacheFilter, { limit, token }: Page) {
   const after = token === undefined ? undefined : parsePageToken(token);
   if (after === null) throw foreignToken();
-  // One more than asked for tells whether there is a next page.
-  const { views, total } = await store.caches.views(filter, { limit: limit + 1, ...(after ? { after } : {}) });
-  const shown = views.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    ImageCaches: shown.map(({ json }) => rawJson(json)),
-    NextToken: last !== undefined && views.length > shown.length ? formatPageToken(last) : '',
-    TotalCount: total,
-  };
+  const { json, next, total } = await store.caches.list(filter, { limit, ...(after ? { after } : {}) });
+  return { ImageCaches: rawJson(json), NextToken: next ? formatPageToken(next) : '', TotalCount: total };
 }

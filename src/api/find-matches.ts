@@ -28,7 +28,8 @@ export async function findMatches(
     ...(accepted === undefined ? {} : { accept: (id: string) => accepted.has(id) }),
   });
   const [best] = found.matches;
-  if (best && best.full > 0 && after === undefined) services.matched({ accountId, regionId }, best.id, context.nowMs);
+  if (best && best.full > 0 && after === undefined)
+    services.recorder.record({ accountId, regionId }, best.id, context.nowMs);
   if (after === undefined) services.onMatches?.(countMatches(new Set(request.images).size, best));
   const views = await viewsOf(
     services,
@@ -54,8 +55,6 @@ function hasFurther({ accountId: _account, regionId: _region, ...others }: Cache
 
 /** In the order of the ids; a cache that went meanwhile is left out. */
 async function viewsOf({ store }: ApiServices, scope: CacheScope, ids: readonly string[]): Promise<string[]> {
-  if (ids.length === 0) return [];
-  const { views } = await store.caches.views({ ...scope, ids }, { limit: ids.length });
-  const byId = new Map(views.map(({ id, json }) => [id, json]));
+  const byId = await store.caches.views(scope, ids);
   return ids.flatMap((id) => byId.get(id) ?? []);
 }

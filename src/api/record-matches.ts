@@ -12,10 +12,9 @@ const MAX_ROWS = 10;
 export type MatchRecorder = {
   /** Notes that a cache was matched, beside the call that matched it: LastMatchedTime may lag by a minute. */
   readonly record: (scope: CacheScope, id: string, nowMs: number) => void;
-  /** Writes down what was gathered; to be called before the store is closed. */
+  /** Writes down what was gathered: before the store is closed, and before the least recently used make room. */
   readonly flush: () => Promise<void>;
 };
-export type RecordMatch = MatchRecorder['record'];
 
 type Match = { readonly scope: CacheScope; readonly id: string; readonly nowMs: number };
 

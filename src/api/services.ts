@@ -2,7 +2,7 @@ import type { RandomBytes } from '../lib/ids.ts';
 import type { Store } from '../store/ports.ts';
 import type { AcrInstances } from './acr-registries.ts';
 import type { MatchCatalog } from './match-catalog.ts';
-import type { RecordMatch } from './record-matches.ts';
+import type { MatchRecorder } from './record-matches.ts';
 
 /** How the best cache serves the images of one query: held in the same version, in another one, or not at all. */
 export type MatchCounts = { readonly hit: number; readonly partial: number; readonly miss: number };
@@ -11,7 +11,7 @@ export type MatchCounts = { readonly hit: number; readonly partial: number; read
 export type ApiServices = {
   readonly store: Pick<Store, 'caches' | 'tokens'>;
   readonly matches: MatchCatalog;
-  readonly matched: RecordMatch;
+  readonly recorder: MatchRecorder;
   /** Told of the outcome of every query with MatchImage, for metrics. */
   readonly onMatches?: ((counts: MatchCounts) => void) | undefined;
   readonly randomBytes: RandomBytes;

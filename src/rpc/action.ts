@@ -35,8 +35,6 @@ export type ActionContext = Caller & {
   readonly regionId: string;
   /** The time of the call. */
   readonly nowMs: number;
-  /** Aborts when the caller is gone or the server stops. */
-  readonly signal: AbortSignal;
   readonly log: RpcLog;
   /** Address of the caller. */
   readonly peer: string;

@@ -62,7 +62,8 @@ export type RpcHandlerOptions = {
   readonly sslRequired?: boolean;
 };
 
-export type RpcHandler = (request: RpcRequest, signal?: AbortSignal) => Promise<RpcResponse>;
+/** `isAbandoned`: whether the caller is gone or the server stops; what fails then is nothing to report. */
+export type RpcHandler = (request: RpcRequest, isAbandoned?: () => boolean) => Promise<RpcResponse>;
 
 /** Unknown versions that get a warning of their own; a caller must not be able to fill the log or our memory. */
 const MAX_VERSION_WARNINGS = 20;
@@ -78,7 +79,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   const { actions, authenticate, authorize, admit, guard, audit, clock, newRequestId, log } = options;
   const warnedVersions = new Set<string>();
 
-  return async (request, signal = new AbortController().signal) => {
+  return async (request, isAbandoned = () => false) => {
     const startMs = clock.now();
     const requestId = newRequestId();
     let format = defaultFormat(request.headers);
@@ -109,7 +110,6 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
         requestId,
         regionId,
         nowMs: startMs,
-        signal,
         log,
         peer: request.peer,
         host: headerText(request.headers, 'host') ?? '',
@@ -120,7 +120,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       endDryRun(dryRun);
       response = renderResult(result, { action: action.name, format, requestId });
     } catch (thrown) {
-      const error = toApiError(thrown, { requestId, action: action?.name, signal });
+      const error = toApiError(thrown, { requestId, action: action?.name }, isAbandoned);
       code = error.code;
       response = renderError(error, { format, requestId, hostId: hostOf(request) });
     }
@@ -161,12 +161,12 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   /** Whatever was thrown, as what the caller may see; an error that is not meant for the caller goes to the log instead. */
   function toApiError(
     thrown: unknown,
-    facts: { requestId: string; action: string | undefined; signal: AbortSignal },
+    facts: { requestId: string; action: string | undefined },
+    isAbandoned: () => boolean,
   ): ApiError {
     if (thrown instanceof ApiError) return thrown;
-    const { signal, ...logged } = facts;
-    if (signal.aborted) return apiError('ServiceUnavailable');
-    log.error({ ...logged, err: thrown }, 'call failed inside the server');
+    if (isAbandoned()) return apiError('ServiceUnavailable');
+    log.error({ ...facts, err: thrown }, 'call failed inside the server');
     return apiError('InternalError');
   }
 }

@@ -22,8 +22,9 @@ export function parseParams<const Specs extends ParamSpecs>(specs: Specs, parame
 
 function parseFields(specs: ParamSpecs, tree: ParameterTree, prefix: string): { [name: string]: Value } {
   const values: { [name: string]: Value } = {};
-  for (const [name, spec] of Object.entries(specs)) {
-    values[name] = parse(spec, tree.children.get(name) ?? NOTHING, `${prefix}${name}`);
+  for (const name of Object.keys(specs)) {
+    const spec = specs[name];
+    if (spec) values[name] = parse(spec, tree.children.get(name) ?? NOTHING, prefix + name);
   }
   return values;
 }

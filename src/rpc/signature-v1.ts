@@ -8,16 +8,7 @@ import { percentEncode } from './percent.ts';
  * body, decoded and encoded again, because the encodings on the wire differ between clients. It covers no header and no path.
  */
 export function stringToSignV1(method: string, parameters: Parameters): string {
-  const pairs: string[] = [];
-  for (const name of sortedNames(parameters)) {
-    if (name !== 'Signature') pairs.push(`${encodeTwice(name)}%3D${encodeTwice(parameters.get(name) ?? '')}`);
-  }
-  return `${method}&%2F&${pairs.join('%26')}`;
-}
-
-/** Of what percent-encoding leaves, only the percent sign is encoded again. */
-function encodeTwice(text: string): string {
-  return percentEncode(text).replaceAll('%', '%25');
+  return `${method}&%2F&${percentEncode(canonicalParameters(parameters, 'Signature'))}`;
 }
 
 /** Base64. */
@@ -29,16 +20,13 @@ export function verifyV1(stringToSign: string, secret: string, signature: string
   return equalText(signV1(stringToSign, secret), signature);
 }
 
-/** Sorted by name, encoded, joined: the form that V3 signs of the query, and our client sends. */
-export function canonicalParameters(parameters: Parameters): string {
-  const pairs: string[] = [];
-  for (const name of sortedNames(parameters)) {
-    pairs.push(`${percentEncode(name)}=${percentEncode(parameters.get(name) ?? '')}`);
+/** Sorted by name, encoded, joined, all but one: the form that V3 signs of the query, V1 encodes again, and our client sends. */
+export function canonicalParameters(parameters: Parameters, without?: string): string {
+  let text = '';
+  // The default sort compares UTF-16 units, which is byte order for all that a parameter of the API is named with.
+  for (const name of Array.from(parameters.keys()).toSorted()) {
+    if (name === without) continue;
+    text += `${text === '' ? '' : '&'}${percentEncode(name)}=${percentEncode(parameters.get(name) ?? '')}`;
   }
-  return pairs.join('&');
-}
-
-/** The default sort compares UTF-16 units, which is byte order for all that a parameter of the API is named with. */
-function sortedNames(parameters: Parameters): string[] {
-  return [...parameters.keys()].toSorted();
+  return text;
 }

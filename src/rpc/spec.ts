@@ -96,7 +96,7 @@ type FieldValue<Spec extends ResultSpec> = Spec extends { readonly type: 'string
       : Spec extends StringListField
         ? readonly string[]
         : Spec extends { readonly type: 'objects'; readonly fields: infer Fields extends ResultSpecs }
-          ? readonly (ResultValues<Fields> | RawJson)[]
+          ? readonly (ResultValues<Fields> | RawJson)[] | RawJson
           : Spec extends { readonly fields: infer Fields extends ResultSpecs }
             ? ResultValues<Fields>
             : never;

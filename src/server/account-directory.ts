@@ -59,9 +59,7 @@ export function createAccountDirectory(store: Pick<Store, 'accounts' | 'ram'>, s
    * What was loaded since the store came to its present version. Something that is loaded afterwards is put into the content
    * it was missing from: should the store change meanwhile, then so does its version, and all of that content goes.
    */
-  async function current(): Promise<Content> {
-    const answer = store.accounts.version();
-    const version = typeof answer === 'number' ? answer : await answer;
+  function current(version: number): Content {
     if (version > content.version) content = emptyContent(version);
     return content;
   }
@@ -71,7 +69,8 @@ export function createAccountDirectory(store: Pick<Store, 'accounts' | 'ram'>, s
     key: string,
     load: () => Promise<Value | undefined>,
   ): Promise<Value | undefined> {
-    const entries = choose(await current());
+    const version = store.accounts.version();
+    const entries = choose(current(typeof version === 'number' ? version : await version));
     const known = entries.get(key);
     if (known !== undefined) return known;
     const value = await load();

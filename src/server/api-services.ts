@@ -9,7 +9,7 @@ import type { AccountDirectory } from './account-directory.ts';
 /** What the actions work with, from the configuration and the store. */
 export async function createApiServices(
   config: ServerConfig,
-  parts: Pick<ApiServices, 'randomBytes' | 'wakeWorker' | 'matched' | 'onMatches'> & {
+  parts: Pick<ApiServices, 'randomBytes' | 'wakeWorker' | 'recorder' | 'onMatches'> & {
     store: Store;
     directory: AccountDirectory;
     /** Ends what goes on between calls. */

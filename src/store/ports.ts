@@ -46,6 +46,9 @@ export type TagFilter = { key: string; value?: string };
 /** Newest first, then by id. `after` is the position of the last cache of the page before. */
 export type CachePage = { limit: number; after?: { createdAtMs: number; id: string } };
 
+/** A page as a JSON array of what the CacheView made of each cache; `next` is its last cache when others follow. */
+export type CacheList = { readonly json: string; readonly total: number; readonly next?: CachePage['after'] };
+
 /** What is kept beside every cache so that lists needn't compute it; a text of another version is rendered anew when read. */
 export type CacheView = {
   version: number;
@@ -83,11 +86,10 @@ export type CacheStore = {
     conditions?: Completion & { maxCaches?: number },
   ): Promise<{ eliminated: string[] }>;
   find(filter: CacheFilter, page: CachePage): Promise<{ caches: ImageCache[]; total: number }>;
-  /** Like `find`, with each cache as its CacheView made it. */
-  views(
-    filter: CacheFilter,
-    page: CachePage,
-  ): Promise<{ views: { id: string; createdAtMs: number; json: string }[]; total: number }>;
+  /** Like `find`, as text. */
+  list(filter: CacheFilter, page: CachePage): Promise<CacheList>;
+  /** What its CacheView made of each of the caches that are there, by id. */
+  views(scope: CacheScope, ids: readonly string[]): Promise<Map<string, string>>;
   /** All that a filter lets through. */
   ids(filter: CacheFilter): Promise<Set<string>>;
   /**

@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -70,8 +70,33 @@ function createConnection(database: DatabaseSync): DatabaseConnection {
 type Statement = (parameters: readonly SQLInputValue[]) => QueryResult<unknown>;
 
 function createStatement(statement: StatementSync): Statement {
-  if (statement.columns().length > 0) return (parameters) => ({ rows: statement.all(...parameters) });
+  if (statement.columns().length > 0) {
+    const read = createRowReader(statement);
+    return (parameters) => ({ rows: read(parameters) });
+  }
   return (parameters) => ({ rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) });
+}
+
+type RowObject = { [column: string]: SQLOutputValue };
+
+/**
+ * Rows as objects of one shape. Those that node:sqlite makes have no prototype and are kept as hash tables: with them a page of
+ * caches took 0.13 ms instead of 0.09 (bench/api.ts).
+ */
+export function createRowReader(statement: StatementSync): (parameters: readonly SQLInputValue[]) => RowObject[] {
+  const columns = statement.columns().map(({ name }) => name);
+  statement.setReturnArrays(true);
+  return (parameters) => {
+    // That is what the line above asked for; its type doesn't tell.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    const rows = statement.all(...parameters) as unknown as SQLOutputValue[][];
+    return rows.map((values) => {
+      const row: RowObject = {};
+      let index = 0;
+      for (const column of columns) row[column] = values[index++] ?? null;
+      return row;
+    });
+  };
 }
 
 /** SQLite's primary result codes (https://sqlite.org/rescode.html) → our code, and what to do about it. */

@@ -38,6 +38,25 @@ describe('sqlite store', () => {
     await third.close();
   });
 
+  test('a list that was read before tells what another process, or a match, changed since', async () => {
+    const options = { path: newPath(), seal: newSealer() };
+    const [server, other] = [await openSqliteStore(options), await openSqliteStore(options)];
+    const cache = await create(server);
+    const scope = { accountId: cache.accountId, regionId: cache.regionId };
+    const list = () => server.caches.list(scope, { limit: 1 });
+    const [first, again] = [await list(), await list()];
+    assert.equal(again, first, 'not read again while nothing changes');
+    assert.equal(first.total, 1);
+    await other.caches.change(cache, [cache.id], (one) => ({ cache: { ...one, name: 'renamed' } }), { nowMs: 1 });
+    const renamed = await list();
+    assert.equal(JSON.parse(renamed.json)[0].name, 'renamed');
+    await server.caches.touch(scope, [cache.id], 7);
+    assert.notEqual(await list(), renamed);
+    await other.caches.delete({ ...scope, id: cache.id });
+    assert.deepEqual(await list(), { json: '[]', total: 0 });
+    await Promise.all([server.close(), other.close()]);
+  });
+
   test('registry passwords never lie on the disk in clear, and are gone after the build', async () => {
     const path = newPath();
     const seal = newSealer();

@@ -76,11 +76,16 @@ test('caches of a database of the first version', async () => {
       const { caches, total } = await store.caches.find({ ...scope, ...filter }, { limit: 10 });
       assert.deepEqual([caches.map(({ id }) => id), total], [[WAITING, READY], 2], JSON.stringify(filter));
     }
-    const { views } = await store.caches.views(scope, { limit: 10 });
+    const listed: { images: unknown }[] = JSON.parse((await store.caches.list(scope, { limit: 10 })).json);
     assert.deepEqual(
-      views.map(({ json }) => JSON.parse(json).images),
+      listed.map(({ images }) => images),
       [IMAGES, IMAGES],
       'the views are made when they are read',
+    );
+    const views = await store.caches.views(scope, [READY, WAITING, 'imc-none']);
+    assert.deepEqual(
+      [READY, WAITING, 'imc-none'].map((id) => JSON.parse(views.get(id) ?? '{}').id),
+      [READY, WAITING, undefined],
     );
     assert.equal((await store.caches.tags(scope, { limit: 10 })).length, 2);
     const news = await store.caches.feed.changes(scope, { after: 0, began: 2, limit: 10 });

@@ -70,17 +70,31 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
                 await allPages(store, whole),
                 expected.map(({ id }) => id),
               );
-              const { views, total } = await store.caches.views(whole, { limit: 100 });
-              assert.deepEqual(
-                views.map(({ json }) => JSON.parse(json)),
-                JSON.parse(JSON.stringify(expected)),
-              );
-              assert.equal(total, expected.length);
+              const list = await store.caches.list(whole, { limit: 100 });
+              assert.deepEqual(JSON.parse(list.json), JSON.parse(JSON.stringify(expected)));
+              assert.deepEqual([list.total, list.next], [expected.length, undefined]);
             }
           },
         ),
         { numRuns: 25 },
       );
+    });
+
+    test('lists page by page, as of the last commit each', async () => {
+      const scope = scopeOf('list');
+      const caches: ImageCache[] = [];
+      for (const createdAtMs of [3, 2, 1]) caches.push(await create(store, { accountId: 'list', createdAtMs }));
+      const ids = ({ json }: { json: string }) => JSON.parse(json).map((one: ImageCache) => one.id);
+      const [a, b, c] = caches.map(({ id }) => id);
+      for (let again = 0; again < 2; again++) {
+        const first = await store.caches.list(scope, { limit: 2 });
+        assert.deepEqual([ids(first), first.total, first.next], [[a, b], 3, { createdAtMs: 2, id: b }]);
+        const rest = await store.caches.list(scope, { limit: 2, ...(first.next ? { after: first.next } : {}) });
+        assert.deepEqual([ids(rest), rest.total, rest.next], [[c], 3, undefined]);
+      }
+      await store.caches.delete({ ...scope, id: b ?? '' });
+      const now = await store.caches.list(scope, { limit: 2 });
+      assert.deepEqual([ids(now), now.total, now.next], [[a, c], 2, undefined]);
     });
 
     test('a snapshot finds its cache', async () => {

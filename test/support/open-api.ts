@@ -46,11 +46,11 @@ export type OpenApi = {
 export type Answer = ReturnType<typeof JSON.parse>;
 
 /** The actions over a real store, called as the pipeline calls them once a request is authenticated. */
-export async function openApi(t: TestContext, change: Partial<ApiServices> = {}): Promise<OpenApi> {
+export async function openApi(t: TestContext, change: Partial<ApiServices> = {}, gatherMs = 0): Promise<OpenApi> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-api-'));
   const seal = createSealer(randomBytes(SEAL_KEY_BYTES), 'test', randomBytes);
   const store = await openSqliteStore({ path: join(directory, 'larder.db'), seal, view: IMAGE_CACHE_VIEW });
-  const recorder = createMatchRecorder(store.caches, (error) => assert.fail(String(error)), 0);
+  const recorder = createMatchRecorder(store.caches, (error) => assert.fail(String(error)), gatherMs);
   t.after(async () => {
     await recorder.flush();
     await store.close();
@@ -60,7 +60,7 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {})
   const actions = createActions({
     store,
     matches: createMatchCatalog(store.caches.feed, { pause: () => setImmediate() }),
-    matched: recorder.record,
+    recorder,
     randomBytes,
     regionId: REGION_ID,
     minImageCacheSizeGib: 20,
@@ -81,7 +81,6 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {})
       requestId: randomUUID(),
       regionId: REGION_ID,
       nowMs: Date.now(),
-      signal: new AbortController().signal,
       log: { warn() {}, error() {} },
       peer: '127.0.0.1',
       host: '127.0.0.1:4620',

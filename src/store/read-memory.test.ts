@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createReadMemory } from './read-memory.ts';
+
+/** A memory over a counter of commits and a list of what was read. */
+function open(maxChars = 100) {
+  const state = { commits: 1, reads: 0 };
+  const memory = createReadMemory(() => state.commits, maxChars);
+  const read = async () => ({ json: `${++state.reads}`.padStart(10) });
+  return { state, ask: async (key: string) => Number((await memory(key, read)).json), memory, read };
+}
+
+test('what was read is given again until anything is committed', async () => {
+  const { state, ask } = open();
+  assert.deepEqual([await ask('a'), await ask('b'), await ask('a')], [1, 2, 1]);
+  state.commits++;
+  assert.deepEqual([await ask('a'), await ask('a'), await ask('b')], [3, 3, 4]);
+});
+
+test('what was read while something was committed is not given to whoever asks afterwards', async () => {
+  const { state, ask, memory, read } = open();
+  const slow = memory('a', async () => {
+    const old = await read();
+    state.commits++;
+    assert.equal(await ask('b'), 2);
+    return old;
+  });
+  assert.equal(Number((await slow).json), 1);
+  assert.deepEqual([await ask('a'), await ask('b')], [3, 2]);
+});
+
+test('the oldest go when there is no more room, and one that is larger than all of it is not kept', async () => {
+  const { state, ask } = open(30);
+  for (const key of 'abcd') await ask(key);
+  assert.deepEqual([await ask('d'), await ask('b'), state.reads], [4, 2, 4]);
+  assert.equal(await ask('a'), 5);
+  const small = open(5);
+  assert.deepEqual([await small.ask('a'), await small.ask('a')], [1, 2]);
+});
+
+test('two who ask at once are counted once', async () => {
+  const { state, ask } = open(20);
+  await Promise.all([ask('a'), ask('a')]);
+  await ask('b');
+  const { reads } = state;
+  await ask('a');
+  await ask('b');
+  assert.equal(state.reads, reads);
+});

@@ -1,21 +1,13 @@
 import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import {
-  type DirectWriter,
-  directMemory,
-  makeFolder,
-  onDisk,
-  openDirectWriter,
-  SYNC_EVERY_BYTES,
-  syncName,
-  VERIFIED_TIME_S,
-} from '../../blobs/index.ts';
+import { makeFolder, onDisk, syncName, VERIFIED_TIME_S } from '../../blobs/index.ts';
 import type { Digest } from '../../lib/digest.ts';
 import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
+import { openWriteBehind, type WriteBehind } from './write-behind.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
 const FILE_MODE = 0o644;
-/** Written at a time, from memory of which there is twice as much: a disk wants large requests. */
+/** A disk wants large requests. */
 const WRITE_BYTES = 4 * PIECE_BYTES;
 /** What a blob under way has after its name. */
 export const PART_SUFFIX = '.part';
@@ -51,9 +43,8 @@ export async function openPartFile(
   try {
     const pieces = new PieceDigest();
     const size = await readPieces(file, pieces, options);
-    const memory = await directMemory(2 * WRITE_BYTES);
-    const writer = await onDisk(() => openDirectWriter(partPath, file));
-    return partFile({ file, writer, memory, path, partPath, pieces, size });
+    const writes = await openWriteBehind(partPath, file, WRITE_BYTES);
+    return partFile({ file, writes, path, partPath, pieces, size });
   } catch (error) {
     await file.close();
     throw error;
@@ -80,63 +71,28 @@ async function readPieces(
 
 function partFile(parts: {
   file: FileHandle;
-  writer: DirectWriter;
-  memory: Buffer;
+  writes: WriteBehind;
   path: string;
   partPath: string;
   pieces: PieceDigest;
   size: number;
 }): PartFile {
-  const { file, writer, memory, path, partPath } = parts;
+  const { file, writes, path, partPath } = parts;
   let { pieces, size } = parts;
-  // One is filled while the other is written.
-  let [filling, writing] = [memory.subarray(0, WRITE_BYTES), memory.subarray(WRITE_BYTES)];
   let filled = 0;
-  let write: Promise<unknown> | undefined;
-  let syncedBytes = size;
-  let sync: Promise<unknown> | undefined;
-
-  /** Waits for the write under way; a failed one is thrown here, once. */
-  async function settle(): Promise<void> {
-    const pending = write;
-    write = undefined;
-    await pending;
-  }
 
   /**
    * Digests the last piece, on this thread: crypto's own take a copy of it, which costs this one more than the digest does (1.1
    * s of CPU instead of 0.9 for 1.5 GB, and as much again over there; bench/start.ts).
    */
   function digestLast(bytes: number): void {
-    pieces.setPiece((size - bytes) / PIECE_BYTES, filling.subarray(filled - bytes, filled));
+    pieces.setPiece((size - bytes) / PIECE_BYTES, writes.buffer.subarray(filled - bytes, filled));
   }
 
   async function flush(): Promise<void> {
-    if (filled === 0) return;
-    await settle();
-    [filling, writing] = [writing, filling];
-    const [bytes, at] = [writing.subarray(0, filled), size - filled];
+    const bytes = filled;
     filled = 0;
-    write = onDisk(() => writer.write(bytes, at));
-    // A failure is thrown where the write is waited for.
-    write.catch(() => undefined);
-    if (size - syncedBytes < SYNC_EVERY_BYTES) return;
-    const before = sync;
-    sync = undefined;
-    await before;
-    syncedBytes = size;
-    sync = onDisk(() => file.datasync());
-    sync.catch(() => undefined);
-  }
-
-  async function finish(): Promise<void> {
-    const tail = filled % PIECE_BYTES;
-    if (tail > 0) digestLast(tail);
-    await flush();
-    await settle();
-    const pending = sync;
-    sync = undefined;
-    await pending;
+    if (bytes > 0) await writes.write(bytes, size - bytes);
   }
 
   return {
@@ -146,7 +102,7 @@ function partFile(parts: {
     async append(bytes) {
       for (let from = 0; from < bytes.length; ) {
         const count = Math.min(PIECE_BYTES - (filled % PIECE_BYTES), bytes.length - from);
-        filling.set(bytes.subarray(from, from + count), filled);
+        writes.buffer.set(bytes.subarray(from, from + count), filled);
         filled += count;
         size += count;
         from += count;
@@ -155,15 +111,20 @@ function partFile(parts: {
       }
     },
     async rewind(to) {
-      await settle();
       const written = size - filled;
+      // After a write that failed nothing may be written behind it.
+      filled = 0;
+      await writes.settle();
       filled = Math.max(0, to - written);
       size = to;
       if (to === 0) pieces = new PieceDigest();
       if (to < written) await onDisk(() => file.truncate(to));
     },
     async digest() {
-      await finish();
+      const tail = filled % PIECE_BYTES;
+      if (tail > 0) digestLast(tail);
+      await flush();
+      await writes.finish();
       return pieces.digest();
     },
     async publish() {
@@ -172,7 +133,7 @@ function partFile(parts: {
         await file.sync();
         await rename(partPath, path);
       });
-      await writer.close();
+      await writes.close();
       await file.close();
       await syncName(path);
     },
@@ -180,9 +141,7 @@ function partFile(parts: {
       const torn = filled % PIECE_BYTES;
       [filled, size] = [filled - torn, size - torn];
       await flush().catch(() => undefined);
-      await settle().catch(() => undefined);
-      await sync?.catch(() => undefined);
-      await writer.close();
+      await writes.close();
       await file.close();
     },
     async remove() {

@@ -4,7 +4,7 @@ import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { directMemory, openDirectWriter } from './direct-write.ts';
+import { createDirectWriter, directMemory } from './direct-write.ts';
 
 const MIB = 1 << 20;
 
@@ -14,7 +14,7 @@ for (const parent of [tmpdir(), '/dev/shm']) {
     context.after(() => rm(folder, { recursive: true }));
     const path = join(folder, 'file');
     await using file = await open(path, 'w+');
-    const writer = await openDirectWriter(path, file);
+    const writer = createDirectWriter(path, file);
     const memory = randomFillSync(await directMemory(3 * MIB));
     await writer.write(memory.subarray(0, MIB), 0);
     await writer.write(memory.subarray(MIB, 2 * MIB), MIB);

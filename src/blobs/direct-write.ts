@@ -9,52 +9,60 @@ const HUGE_PAGE_BYTES = 2 << 20;
 const MADV_HUGEPAGE = 14;
 
 export type DirectWriter = {
-  /** Writes all bytes. Calls must not overlap. */
+  /** Writes all bytes. Writes to different positions may be under way at once. */
   write(bytes: Uint8Array, position: number): Promise<void>;
   close(): Promise<void>;
 };
 
 /**
  * Writes to a file past the page cache (O_DIRECT) where memory (`directMemory`), length and position are aligned and the file
- * system can, and through `file`, which is open for writing, elsewhere. An fsync is needed as ever.
+ * system can, and through `file`, which is open for writing, elsewhere. An fsync of `file` is needed as ever.
  */
-export async function openDirectWriter(path: string, file: FileHandle): Promise<DirectWriter> {
-  let direct = await openUncached(path);
+export function createDirectWriter(path: string, file: FileHandle): DirectWriter {
+  /** Opened with the first bytes that are aligned: small files have none. */
+  let opening: Promise<FileHandle | undefined> | undefined;
 
   return {
     async write(bytes, position) {
-      if (direct !== undefined && (bytes.length | position) % ALIGNMENT_BYTES === 0) {
+      if ((bytes.length | position) % ALIGNMENT_BYTES === 0) {
+        opening ??= openUncached(path);
+        const direct = await opening;
         try {
-          return await writeFully(direct, [bytes], position);
+          if (direct) return await writeFully(direct, [bytes], position);
         } catch (error) {
-          // Some file systems refuse only now.
+          // Some file systems refuse only now; so do all for memory that is not aligned.
           if (errorCode(error) !== 'EINVAL') throw error;
-          await direct.close();
-          direct = undefined;
         }
       }
       await writeFully(file, [bytes], position);
     },
     async close() {
-      await direct?.close();
+      await (await opening?.catch(() => undefined))?.close();
     },
   };
 }
 
 /**
- * Memory for direct writes, in huge pages where the kernel has them: a request to the disk takes 254 pieces of memory, so with
- * small pages it is of 1 MiB at most. 600 MB in writes of 4 MiB, with fsync: 1.0 s and 0.04 s of CPU; in small pages 2.5 s;
- * through the page cache 1.5 s and 0.8 s of CPU (a virtio disk, other work beside).
+ * Makes memory for direct writes, which other threads can read, in huge pages where the kernel has them: a request to the disk
+ * takes 254 pieces of memory, so with small pages it is of 1 MiB at most. 600 MB in writes of 4 MiB, with fsync: 1.0 s and
+ * 0.04 s of CPU; in small pages 2.5 s; through the page cache 1.5 s and 0.8 s of CPU (a virtio disk, other work beside).
  */
-export async function directMemory(bytes: number): Promise<Buffer<ArrayBuffer>> {
+export async function directAllocator(): Promise<(bytes: number) => Buffer<SharedArrayBuffer>> {
   const { address, load } = await import('koffi');
-  const memory = Buffer.allocUnsafeSlow(bytes + HUGE_PAGE_BYTES);
-  const over = Number(address(memory) % BigInt(HUGE_PAGE_BYTES));
-  const start = over === 0 ? 0 : HUGE_PAGE_BYTES - over;
-  const aligned = memory.subarray(start, start + bytes);
-  // A kernel without huge pages refuses, and small ones do.
-  load(null).func('int madvise(void *, size_t, int)')(aligned, bytes, MADV_HUGEPAGE);
-  return aligned;
+  const madvise = load(null).func('int madvise(void *, size_t, int)');
+  return (bytes) => {
+    const memory = Buffer.from(new SharedArrayBuffer(bytes + HUGE_PAGE_BYTES));
+    const over = Number(address(memory) % BigInt(HUGE_PAGE_BYTES));
+    const start = over === 0 ? 0 : HUGE_PAGE_BYTES - over;
+    const aligned = memory.subarray(start, start + bytes);
+    // A kernel without huge pages refuses, and small ones do.
+    madvise(aligned, bytes, MADV_HUGEPAGE);
+    return aligned;
+  };
+}
+
+export async function directMemory(bytes: number): Promise<Buffer<SharedArrayBuffer>> {
+  return (await directAllocator())(bytes);
 }
 
 async function openUncached(path: string): Promise<FileHandle | undefined> {

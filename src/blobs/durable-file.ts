@@ -3,10 +3,10 @@ import { constants, type FileHandle, mkdir, open, rename, unlink } from 'node:fs
 import { dirname, join } from 'node:path';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { syncFolder } from '../lib/sync-folder.ts';
+import { createDirectWriter } from './direct-write.ts';
 import { onDisk } from './disk-errors.ts';
 import { TEMPORARY_PREFIX } from './layout.ts';
 import { VERIFIED_TIME_S } from './verified-file.ts';
-import { writeFully } from './write-fully.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
 const FILE_MODE = 0o644;
@@ -17,8 +17,9 @@ const FOLDER_MODE = 0o755;
  */
 export const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
 
-/** A file that nobody sees until it is published whole, or never. Calls must not overlap. */
+/** A file that nobody sees until it is published whole, or never. */
 export type DurableFile = {
+  /** Writes to different positions may be under way at once. */
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
   /**
    * Makes the file visible as `path`, complete, on stable storage, and marked as verified (verified-file.ts). After a
@@ -40,6 +41,7 @@ export async function createDurableFile(folder: string): Promise<DurableFile> {
   const temporary = join(folder, TEMPORARY_PREFIX + randomBytes(12).toString('hex'));
   const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
   let handle: FileHandle | undefined = await onDisk(() => open(temporary, flags, FILE_MODE));
+  const writer = createDirectWriter(temporary, handle);
   let unsyncedBytes = 0;
   let early: { done: boolean; sync: Promise<void> } | undefined;
 
@@ -63,6 +65,7 @@ export async function createDurableFile(folder: string): Promise<DurableFile> {
     const closing = handle;
     handle = undefined;
     await early?.sync.catch(() => undefined);
+    await writer.close();
     await closing?.close();
   }
 
@@ -86,8 +89,13 @@ export async function createDurableFile(folder: string): Promise<DurableFile> {
   return {
     writev: (buffers, position) =>
       onDisk(async () => {
-        await writeFully(opened(), buffers, position);
-        await syncEarly(buffers.reduce((sum, buffer) => sum + buffer.byteLength, 0));
+        opened();
+        let at = position;
+        for (const bytes of buffers) {
+          await writer.write(bytes, at);
+          at += bytes.byteLength;
+        }
+        await syncEarly(at - position);
       }),
 
     async publish(path, bytes) {

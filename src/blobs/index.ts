@@ -1,5 +1,5 @@
 export { openBlobKeeper } from './blob-keeper.ts';
-export { type DirectWriter, directMemory, openDirectWriter } from './direct-write.ts';
+export { createDirectWriter, type DirectWriter, directAllocator, directMemory } from './direct-write.ts';
 export { type DiskBlobs, openDiskBlobs } from './disk-blobs.ts';
 export { onDisk } from './disk-errors.ts';
 export { makeFolder, removeDurably, SYNC_EVERY_BYTES, syncName } from './durable-file.ts';

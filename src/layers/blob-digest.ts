@@ -22,17 +22,16 @@ export class BlobDigest {
 
   /** The bytes may be used again once the promise settles. */
   async add(position: number, bytes: Uint8Array): Promise<void> {
-    if (position % PIECE_BYTES === 0 && bytes.length === PIECE_BYTES) {
-      this.#pieces.setPieceDigest(position / PIECE_BYTES, await this.#hashing.digestPiece(bytes));
-      return;
-    }
+    const whole: Promise<void>[] = [];
     for (let from = 0; from < bytes.length; ) {
       const index = Math.floor((position + from) / PIECE_BYTES);
       const offset = (position + from) % PIECE_BYTES;
       const part = bytes.subarray(from, from + PIECE_BYTES - offset);
-      this.#fill(index, offset, part);
+      if (part.length === PIECE_BYTES) whole.push(this.#addPiece(index, part));
+      else this.#fill(index, offset, part);
       from += part.length;
     }
+    await Promise.all(whole);
   }
 
   /** Of a file of so many bytes, once every `add` has settled. */
@@ -45,6 +44,10 @@ export class BlobDigest {
       else this.#pieces.setPiece(index, Buffer.alloc(lengthOf(index)));
     }
     return this.#pieces.digest();
+  }
+
+  async #addPiece(index: number, piece: Uint8Array): Promise<void> {
+    this.#pieces.setPieceDigest(index, await this.#hashing.digestPiece(piece));
   }
 
   #fill(index: number, offset: number, part: Uint8Array): void {

@@ -1,5 +1,5 @@
 import type { Digest } from '../lib/digest.ts';
-import type { Hashing } from '../lib/hashing.ts';
+import { type Hashing, MEMORY_BYTES } from '../lib/hashing.ts';
 import { PIECE_BYTES } from '../lib/piece-digest.ts';
 import { BlobDigest } from './blob-digest.ts';
 import { BLOCK_BYTES } from './erofs/index.ts';
@@ -12,9 +12,7 @@ export type LayerSink = {
   reserve?(blobBytes: number): void;
 };
 
-/** One write: a piece of the tree digest. Larger ones gained nothing; below 1 MiB the calls begin to show. */
-const BATCH_BYTES = PIECE_BYTES;
-/** Writes under way: one that the disk works on, one that waits for it. Bounds memory together with BATCH_BYTES. */
+/** Writes under way: one that the disk works on, one that waits for it. Bounds memory together with MEMORY_BYTES. */
 const MAX_WRITES = 2;
 /** Zeros of whole blocks from this length on are left out of the file: a hole reads the same and takes no space. */
 const MIN_HOLE_BYTES = 4 * BLOCK_BYTES;
@@ -143,9 +141,9 @@ export class BlobWriter {
     this.#buffer = this.#untilPieceEnd();
   }
 
-  /** As much of the memory as goes up to the end of the piece in which it starts. */
+  /** As much of the memory as goes up to the next multiple of its size: writes stay aligned, and pieces whole. */
   #untilPieceEnd(): Buffer {
-    return this.#memory.subarray(0, BATCH_BYTES - (this.#start % BATCH_BYTES));
+    return this.#memory.subarray(0, MEMORY_BYTES - (this.#start % MEMORY_BYTES));
   }
 
   #write({ memory, bytes, position }: Batch): void {

@@ -1,9 +1,8 @@
 import { Worker } from 'node:worker_threads';
-import { HASH_BEHIND_BYTES, type Hashing, hashHere, type StreamHash } from './hashing.ts';
-import { PIECE_BYTES } from './piece-digest.ts';
+import { HASH_BEHIND_BYTES, type Hashing, hashHere, MEMORY_BYTES, type StreamHash } from './hashing.ts';
 
-/** Pieces of memory that are kept for the next layer. */
-const MAX_IDLE = 8;
+/** What is kept of the memory for the next layer. */
+const MAX_IDLE = 4;
 /** Megabytes of V8's heap, of which the thread needs hardly any. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 32, maxYoungGenerationSizeMb: 1 };
 
@@ -18,9 +17,9 @@ const NOTHING = new Uint8Array();
  * Hashing on one thread beside the caller's, for all of the process. A build hashes each byte of a tar twice, which is a third
  * of its work. `webcrypto` hashes on other threads, too, but takes no streams, and copying a piece for it costs as much as
  * hashing it (bench/build.ts). The thread starts with the first bytes that are in shared memory; hashing others here costs
- * less than copying them.
+ * less than copying them. `allocate` makes shared memory.
  */
-export function createHashThread(): Hashing {
+export function createHashThread(allocate: (bytes: number) => Buffer<SharedArrayBuffer>): Hashing {
   const idle: Buffer[] = [];
   let current: Thread | undefined;
   let lastStream = 0;
@@ -32,7 +31,7 @@ export function createHashThread(): Hashing {
   }
 
   return {
-    takeMemory: () => idle.pop() ?? Buffer.from(new SharedArrayBuffer(PIECE_BYTES)),
+    takeMemory: () => idle.pop() ?? allocate(MEMORY_BYTES),
     giveMemory(memory) {
       if (idle.length < MAX_IDLE) idle.push(memory);
     },

@@ -3,12 +3,11 @@ import { createHash, hash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { createHashThread } from './hash-thread.ts';
-import { HASH_BEHIND_BYTES, hashHere } from './hashing.ts';
-import { PIECE_BYTES } from './piece-digest.ts';
+import { HASH_BEHIND_BYTES, hashHere, MEMORY_BYTES } from './hashing.ts';
 
 for (const [name, hashing] of [
   ['on the caller’s thread', hashHere],
-  ['on a thread of its own', createHashThread()],
+  ['on a thread of its own', createHashThread((bytes) => Buffer.from(new SharedArrayBuffer(bytes)))],
 ] as const) {
   describe(`hashing ${name}`, () => {
     test('a stream whose memory is used again as soon as that is allowed', async () => {
@@ -41,7 +40,7 @@ for (const [name, hashing] of [
         pieces.map((bytes) => hash('sha256', bytes ?? Buffer.alloc(0), 'hex')),
       );
       for (const memory of memories) hashing.giveMemory(memory);
-      assert.equal(hashing.takeMemory().length, PIECE_BYTES);
+      assert.equal(hashing.takeMemory().length, MEMORY_BYTES);
     });
 
     test('a stream that is given up leaves the others as they are', async () => {

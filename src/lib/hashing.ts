@@ -1,12 +1,14 @@
 import { createHash, hash } from 'node:crypto';
 import { PIECE_BYTES } from './piece-digest.ts';
 
+/** Memory of `takeMemory`: so much is written at a time. The disk takes 4 MiB in half the time of four times one. */
+export const MEMORY_BYTES = 4 * PIECE_BYTES;
 /** A stream may still read this many of the bytes that it was given, the last ones, when `update` resolves. */
 export const HASH_BEHIND_BYTES = 1 << 20;
 
 /** Where sha256 is computed: on the caller's thread (`hashHere`), or on one of its own (hash-thread.ts). */
 export type Hashing = {
-  /** Memory of PIECE_BYTES, with anything in it, that other threads can read. */
+  /** Memory of MEMORY_BYTES, with anything in it, that other threads can read. */
   takeMemory(): Buffer;
   /** Gives memory of `takeMemory` back: nothing uses it any more. */
   giveMemory(memory: Buffer): void;
@@ -27,7 +29,7 @@ export type StreamHash = {
 
 /** Hashing on the caller's thread. */
 export const hashHere: Hashing = {
-  takeMemory: () => Buffer.allocUnsafeSlow(PIECE_BYTES),
+  takeMemory: () => Buffer.allocUnsafeSlow(MEMORY_BYTES),
   giveMemory() {},
   digestPiece: async (bytes) => hash('sha256', bytes, 'buffer'),
   stream() {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { type BlobStore, openBlobKeeper } from '../blobs/index.ts';
+import { type BlobStore, directAllocator, openBlobKeeper } from '../blobs/index.ts';
 import { releaseDeadLeases, startCaretaker, startWorker, type Worker } from '../builds/index.ts';
 import type { BuildOptions } from '../caches/index.ts';
 import type { ServerConfig } from '../config/index.ts';
@@ -46,7 +46,7 @@ export async function startBuilds(
     connect: (build: BuildOptions) => metrics.watchDownloads(connect(build, { config, log, limits })),
     platform: hostPlatform(process.arch, process.platform),
     decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
-    hashing: createHashThread(),
+    hashing: createHashThread(await directAllocator()),
     layerLimits: layerLimits(limits),
     layerSlots: createLimit(config.maxLayersAtOnce),
     largeLayers: createLimit(1),

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
-import { directMemory, onDisk, openDirectWriter, SYNC_EVERY_BYTES } from '../../blobs/index.ts';
+import { createDirectWriter, directMemory, onDisk, SYNC_EVERY_BYTES } from '../../blobs/index.ts';
 
 /** Writes of a file from front to back, each beside what is done next, and on their way to the disk early. Calls must not overlap. */
 export type WriteBehind = {
@@ -18,7 +18,7 @@ export type WriteBehind = {
 /** On a file that is open for writing; there is twice as much memory as is written at a time. */
 export async function openWriteBehind(path: string, file: FileHandle, writeBytes: number): Promise<WriteBehind> {
   const memory = await directMemory(2 * writeBytes);
-  const writer = await onDisk(() => openDirectWriter(path, file));
+  const writer = createDirectWriter(path, file);
   // One is filled while the other is written.
   let [filling, writing] = [memory.subarray(0, writeBytes), memory.subarray(writeBytes)];
   let pending: { write?: Promise<void>; sync?: Promise<void> } = {};

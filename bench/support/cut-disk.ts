@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, open, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadLibc } from '../../src/nodes/linux/libc.ts';
+import { loadLibc } from '../../src/lib/libc.ts';
 import { run } from '../../test/support/run.ts';
 
 const DISK_BYTES = 2 ** 30;

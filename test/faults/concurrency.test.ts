@@ -31,8 +31,11 @@ const MAX_CACHES = 12;
 const MAX_OPERATIONS_AT_ONCE = 16;
 const JUMPS_MS = [1, 1000, LEASE_MS + 1, 3_600_000, 90_000_000, -1000];
 const SETTLE_TIMEOUT_MS = 60_000;
-/** A build whose layer was taken goes on when its lease lapses: by the clock of the test, which is helped along. */
-const NUDGE_MS = 1_000;
+/**
+ * A build whose layer was taken goes on when its lease lapses: by the clock of the test, which is helped along after so long,
+ * and again after twice as long each time. On a busy machine more would be as many workers that a build took down, which fails it.
+ */
+const NUDGE_MS = 2_000;
 const POLL_MS = 3;
 
 /** What the model knows of a cache; `wanted` is the image that a build under way brings. */
@@ -224,7 +227,7 @@ async function settle(house: ModelHouse, at: string): Promise<void> {
     if (busy.length === 0) return;
     const waitedMs = performance.now() - beganMs;
     assert.ok(waitedMs < SETTLE_TIMEOUT_MS, `${at}: caches stay ${busy.join()}`);
-    if (waitedMs < (nudges + 1) * NUDGE_MS) continue;
+    if (waitedMs < NUDGE_MS * 2 ** nudges) continue;
     nudges++;
     house.clock.nowMs += LEASE_MS + 1;
     house.wake();

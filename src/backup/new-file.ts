@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { constants, open, rename, rm } from 'node:fs/promises';
+import { constants, open, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
-import { syncFolder } from '../lib/sync-folder.ts';
+import { publishFile } from '../lib/publish-file.ts';
 
 /** The owner's alone: there are sealed secrets in it, and maybe the key. */
 const FILE_MODE = 0o600;
@@ -10,8 +10,8 @@ const FILE_MODE = 0o600;
 export type NewFile = { write(bytes: Uint8Array): Promise<void> };
 
 /**
- * Writes a file that is there whole and on stable storage, or not at all: temporary name in the same folder → write → fsync →
- * rename → fsync of the folder. Throws `backup.cannot-write`, naming the cause.
+ * Writes a file that is there whole and on stable storage, or not at all (lib/publish-file.ts). Throws `backup.cannot-write`,
+ * naming the cause.
  */
 export async function writeNewFile(path: string, fill: (file: NewFile) => Promise<void>): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
@@ -20,12 +20,16 @@ export async function writeNewFile(path: string, fill: (file: NewFile) => Promis
       throw cannotWrite(path, cause);
     },
   );
+  let written = 0;
   try {
-    await fill({ write: (bytes) => handle.appendFile(bytes).catch(failed) });
-    await handle.sync().catch(failed);
+    await fill({
+      async write(bytes) {
+        await handle.appendFile(bytes).catch(failed);
+        written += bytes.byteLength;
+      },
+    });
+    await publishFile(handle, { from: temporary, to: path, bytes: written }).catch(failed);
     await handle.close();
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(temporary, { force: true });

@@ -5,7 +5,7 @@ import { type DiskBlobs, openDiskBlobs } from '../blobs/index.ts';
 import type { Digest } from '../lib/digest.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { PIECE_BYTES, PieceDigest } from '../lib/piece-digest.ts';
-import { syncFolder } from '../lib/sync-folder.ts';
+import { syncFolder } from '../lib/publish-file.ts';
 import { inspectSqliteStore } from '../store/index.ts';
 import {
   type About,

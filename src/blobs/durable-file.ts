@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { constants, type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode, LarderError } from '../lib/errors.ts';
-import { syncFolder } from '../lib/sync-folder.ts';
+import { publishFile, syncFolder, syncName as syncNameOf } from '../lib/publish-file.ts';
 import { createDirectWriter } from './direct-write.ts';
 import { onDisk } from './disk-errors.ts';
 import { TEMPORARY_PREFIX } from './layout.ts';
@@ -30,13 +30,7 @@ export type DurableFile = {
   abort(): Promise<void>;
 };
 
-/**
- * The one way that bytes become visible:
- * temporary name on the same file system → write → mark as verified → fsync → check the size → rename → fsync of the folder and its parent.
- *
- * A failed fsync is final. The kernel may have dropped the dirty pages and marked them clean, so that a second fsync would
- * succeed with the data gone (https://lwn.net/Articles/752063/); the file must be written again from the start.
- */
+/** Makes the file under a temporary name in this folder; see lib/publish-file.ts for how it becomes visible. */
 export async function createDurableFile(folder: string): Promise<DurableFile> {
   const temporary = join(folder, TEMPORARY_PREFIX + randomBytes(12).toString('hex'));
   const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
@@ -76,16 +70,6 @@ export async function createDurableFile(folder: string): Promise<DurableFile> {
     await onDisk(() => removeFile(temporary));
   }
 
-  async function finish(bytes: number): Promise<void> {
-    await early?.sync;
-    await opened().utimes(VERIFIED_TIME_S, VERIFIED_TIME_S);
-    await opened().sync();
-    const { size } = await opened().stat();
-    if (size === bytes) return;
-    const message = `the file has ${size} bytes instead of ${bytes}`;
-    throw new LarderError('blobs.wrong-size', message, { facts: { size, expected: bytes } });
-  }
-
   return {
     writev: (buffers, position) =>
       onDisk(async () => {
@@ -101,34 +85,25 @@ export async function createDurableFile(folder: string): Promise<DurableFile> {
     async publish(path, bytes) {
       try {
         await onDisk(async () => {
-          await finish(bytes);
+          await early?.sync;
+          await opened().utimes(VERIFIED_TIME_S, VERIFIED_TIME_S);
           await makeFolder(dirname(path));
-          await rename(temporary, path);
+          await publishFile(opened(), { from: temporary, to: path, bytes, isFolderNew: true });
         });
       } catch (error) {
         await abort().catch(() => undefined);
         throw error;
       }
       await close().catch(() => undefined);
-      try {
-        await syncName(path);
-      } catch (error) {
-        // The name may or may not survive a power cut; without it the next attempt starts clean.
-        await removeDurably(path).catch(() => undefined);
-        throw error;
-      }
     },
 
     abort,
   };
 }
 
-/** Puts the name of a complete file on stable storage: its folder, and the folder's own name, which may be as new. */
+/** The name of a complete file, onto stable storage. */
 export async function syncName(path: string): Promise<void> {
-  await onDisk(async () => {
-    await syncFolder(dirname(path));
-    await syncFolder(dirname(dirname(path)));
-  });
+  await onDisk(() => syncNameOf(path));
 }
 
 /** Removes a file durably; no error when there is none. */

@@ -2,7 +2,7 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
-import { syncFolder } from '../lib/sync-folder.ts';
+import { syncFolder } from '../lib/publish-file.ts';
 import type { AuditRecord } from './audit-record.ts';
 
 /** What was written is on stable storage after this long: only a power cut can take more than that. */

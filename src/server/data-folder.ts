@@ -1,10 +1,10 @@
-import { access, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SEAL_KEY_BYTES } from '../accounts/index.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import type { RandomBytes } from '../lib/ids.ts';
 import { lockFile } from '../lib/lock-file.ts';
-import { syncFolder } from '../lib/sync-folder.ts';
+import { publishFile } from '../lib/publish-file.ts';
 
 /** What lies where under `--data`. Layers and snapshots are readable by those who mount them; the rest is for the server alone. */
 export type DataFolder = { directory: string; databasePath: string; sealKeyPath: string; lockPath: string };
@@ -81,11 +81,9 @@ export async function loadSealKey(path: string, randomBytes: RandomBytes): Promi
   const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(key);
-    await file.sync();
+    await publishFile(file, { from: temporary, to: path, bytes: key.length });
   } finally {
     await file.close();
   }
-  await rename(temporary, path);
-  await syncFolder(dirname(path));
   return key;
 }

@@ -1,9 +1,10 @@
-import { open, rename } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMarkedVerified, onDisk, removeDurably, syncName } from '../../blobs/index.ts';
+import { isMarkedVerified, onDisk, removeDurably } from '../../blobs/index.ts';
 import type { Snapshot } from '../../caches/index.ts';
 import { describeError, LarderError } from '../../lib/errors.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { publishFile } from '../../lib/publish-file.ts';
 import { findImage, layerFileOf, readSnapshot } from '../index.ts';
 import { type AgentFolder, fileSize, snapshotIdsIn } from './data-folder.ts';
 import { wantedBlobs } from './wanted-blobs.ts';
@@ -45,16 +46,15 @@ export async function openLocalSnapshots(folder: AgentFolder, log: Logger): Prom
     async publish(snapshot) {
       const name = `${snapshot.id}.json`;
       const path = join(folder.snapshots, name);
+      const from = join(folder.incomingSnapshots, name);
       await onDisk(async () => {
-        const file = await open(join(folder.incomingSnapshots, name));
+        const file = await open(from);
         try {
-          await file.sync();
+          await publishFile(file, { from, to: path, bytes: (await file.stat()).size, isFolderNew: true });
         } finally {
           await file.close();
         }
-        await rename(join(folder.incomingSnapshots, name), path);
       });
-      await syncName(path);
       all.set(snapshot.id, snapshot);
     },
     async remove(snapshotId) {

@@ -1,8 +1,9 @@
-import { constants, type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { makeFolder, onDisk, syncName, VERIFIED_TIME_S } from '../../blobs/index.ts';
+import { makeFolder, onDisk, VERIFIED_TIME_S } from '../../blobs/index.ts';
 import type { Digest } from '../../lib/digest.ts';
 import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
+import { publishFile } from '../../lib/publish-file.ts';
 import { openWriteBehind, type WriteBehind } from './write-behind.ts';
 
 /** Nodes mount blobs under other users; only the owner writes. */
@@ -25,7 +26,7 @@ export type PartFile = {
   rewind(size: number): Promise<void>;
   /** The digest of all that was appended. */
   digest(): Promise<Digest>;
-  /** mark as verified → fsync → rename → fsync of the folder; the digest must have been checked. */
+  /** Marks it as verified, and makes it visible; the digest must have been checked. */
   publish(): Promise<void>;
   /** Keeps what is there for the next process. */
   close(): Promise<void>;
@@ -130,12 +131,10 @@ function partFile(parts: {
     async publish() {
       await onDisk(async () => {
         await file.utimes(VERIFIED_TIME_S, VERIFIED_TIME_S);
-        await file.sync();
-        await rename(partPath, path);
+        await publishFile(file, { from: partPath, to: path, bytes: size, isFolderNew: true });
       });
       await writes.close();
       await file.close();
-      await syncName(path);
     },
     async close() {
       const torn = filled % PIECE_BYTES;

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
 import { createImageCacheClient, type ImageCacheClient } from '../support/image-cache-client.ts';
 import { type LarderServer, startLarder } from '../support/larder-server.ts';
 import { listFiles } from '../support/list-files.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { pushSmallImage } from '../support/small-image.ts';
+import { until } from '../support/until.ts';
 
 const TIMEOUT_MS = 30_000;
 
@@ -33,12 +33,6 @@ describe('garbage collection', { skip: skipWithout({ tools: ['docker-registry'] 
 
   const json = async (...args: string[]) =>
     JSON.parse(await larder.cli(...args, '--data', larder.dataDirectory, '--output', 'json'));
-
-  async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-    for (const endMs = Date.now() + TIMEOUT_MS; !(await condition()); await sleep(50)) {
-      assert.ok(Date.now() < endMs, `${what}\n${larder.log().slice(-3000)}`);
-    }
-  }
 
   test('gc says what would go, leaves what is new, and frees what nothing names', async () => {
     const orphan = join(layers, 'ee', `${'ee'.repeat(32)}.erofs`);
@@ -67,11 +61,11 @@ describe('garbage collection', { skip: skipWithout({ tools: ['docker-registry'] 
       return join(layers, hex.slice(0, 2), `${hex}.erofs`);
     });
     await client.delete(id);
-    await until('blobs and manifest are gone', async () => {
-      const left = await Promise.allSettled(
-        [...paths, join(larder.dataDirectory, 'snapshots', `${snapshotId}.json`)].map((path) => stat(path)),
-      );
+    const files = [...paths, join(larder.dataDirectory, 'snapshots', `${snapshotId}.json`)];
+    const areGone = async () => {
+      const left = await Promise.allSettled(files.map((path) => stat(path)));
       return left.every(({ status }) => status === 'rejected');
-    });
+    };
+    await until('blobs and manifest are gone', areGone, () => larder.log().slice(-3000));
   });
 });

@@ -18,6 +18,7 @@ import { skipWithout } from '../support/requirements.ts';
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts';
 import { startSlowProxy } from '../support/slow-proxy.ts';
 import { type TarEntry, writeTar } from '../support/tar-writer.ts';
+import { until } from '../support/until.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const MIB = 1 << 20;
@@ -171,10 +172,6 @@ async function assertSame(data: string, cache: Cache): Promise<void> {
     assert.equal((await stat(path)).mtimeMs, 0, 'not marked as verified');
     assert.ok(!existsSync(partFile(data, key)));
   }
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const end = Date.now() + WAIT_MS; !condition(); await sleep(20)) assert.ok(Date.now() < end, `not ${what}`);
 }
 
 /** Runs `larder …` as a client of the server; its exit code and output. */

@@ -8,7 +8,7 @@ import { layerCompression } from '../oci/index.ts';
 import type { LayerRecord } from '../store/ports.ts';
 import { openLowerLayers } from './lower-lookup.ts';
 import { BUSY_POLL_MS, type BuildServices, LEASE_MS } from './services.ts';
-import { collectingDecompressor, collectingGarbage, collectLargeTree } from './young-garbage.ts';
+import { collectingDecompressor, collectingGarbage, heapForLargeTree } from './young-garbage.ts';
 
 export type LayerJob = {
   readonly diffId: Digest;
@@ -132,8 +132,9 @@ async function convert(
       ...(lower ? { lower } : {}),
       onLarge: async () => {
         const leaveSlot = await takeSlot(services.largeLayers, signal);
+        const leaveHeap = heapForLargeTree();
         leave = () => {
-          collectLargeTree();
+          leaveHeap();
           leaveSlot();
         };
       },

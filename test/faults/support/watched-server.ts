@@ -163,12 +163,30 @@ async function onlyChild(parent: number): Promise<number> {
 const READS = /^(open|openat|openat2)\(.*O_RDONLY(?!.*O_(CREAT|TRUNC))/;
 const FAILED = /= -1 E[A-Z]+ /;
 
-/** The lines of a trace that changed something outside of `home`; exported to be tested. */
+/** The calls of a trace; strace cuts those in two that another thread's come between, and such as never ended are half. */
+function callsOf(trace: string): string[] {
+  const calls: string[] = [];
+  const unfinished = new Map<string, number>();
+  for (const line of trace.split('\n')) {
+    const [, thread = '', call = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
+    const rest = /^<\.\.\. \w+ resumed>(.*)$/.exec(call)?.[1];
+    const started = unfinished.get(thread);
+    if (rest !== undefined && started !== undefined) {
+      calls[started] = `${calls[started]}${rest}`;
+      unfinished.delete(thread);
+      continue;
+    }
+    if (call.endsWith(' <unfinished ...>')) unfinished.set(thread, calls.length);
+    calls.push(call.replace(/ <unfinished \.\.\.>$/, ''));
+  }
+  return calls;
+}
+
+/** The calls of a trace that changed something outside of `home`; exported to be tested. */
 export function readTrace(trace: string, home: string): { outside: string[]; programs: string[] } {
   const outside: string[] = [];
   const programs = new Set<string>();
-  for (const line of trace.split('\n')) {
-    const call = line.replace(/^\d+ +/, '');
+  for (const call of callsOf(trace)) {
     if (!/^[a-z0-9_]+\(/.test(call) || READS.test(call)) continue;
     if (call.startsWith('execve')) {
       programs.add(/"([^"]*)"/.exec(call)?.[1] ?? call);

@@ -4,13 +4,14 @@ import type { Decompressor } from '../layers/index.ts';
 
 /** Buffers that have gone by when they are collected: well below the 64 MiB at which V8 begins to do it its own way. */
 const INTERVAL_BYTES = 16 << 20;
+/** V8's own choice of how much its heap may grow before all of it is collected. */
+const USUAL_GROWTH = 0;
 /**
- * How much V8's heap may grow before all of it is collected. Left to itself V8 lets garbage pile up to several times what is
- * alive: 302 MiB at the most for a layer of 500,000 links (test/faults/hostile-images.test.ts). Below 200 it collects every 20
- * MiB that come from a registry, which an ordinary build pays for.
+ * The same beside a large tree, in percent. Left to itself V8 lets garbage pile up to several times what is alive: 302 MiB at the
+ * most for a layer of 500,000 links, 247 so (test/faults/hostile-images.test.ts). At all times it would cost an ordinary build a
+ * fifth of its CPU time.
  */
-const GROWTH_PERCENT = 200;
-const LARGE_TREE_GROWTH_PERCENT = 25;
+const LARGE_TREE_GROWTH = 25;
 
 /**
  * Every read from a socket and every piece of an inflater is a new buffer outside V8's heap, dead a moment later. V8 answers
@@ -34,9 +35,9 @@ export async function* collectingGarbage(source: AsyncIterable<Uint8Array>): Asy
  * it until its heap grew by as much again, for the next one. One at a time.
  */
 export function heapForLargeTree(): () => void {
-  setHeapGrowth(LARGE_TREE_GROWTH_PERCENT);
+  setHeapGrowth(LARGE_TREE_GROWTH);
   return () => {
-    setHeapGrowth(GROWTH_PERCENT);
+    setHeapGrowth(USUAL_GROWTH);
     collect({ type: 'major' });
   };
 }
@@ -57,7 +58,6 @@ function exposeCollector(): typeof collect {
   // The young generation stays as small as it is by now: V8 lets it grow to 64 MiB and more, and what a build makes either
   // dies at once or stays to its end. Peak memory of a build of 1.3 GB: 290 → 230 MiB (bench/build.ts).
   setFlagsFromString('--semi-space-growth-factor=1');
-  setHeapGrowth(GROWTH_PERCENT);
   setFlagsFromString('--expose-gc');
   return runInNewContext('gc');
 }

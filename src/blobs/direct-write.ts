@@ -28,13 +28,13 @@ export function createDirectWriter(path: string, file: FileHandle): DirectWriter
         opening ??= openUncached(path);
         const direct = await opening;
         try {
-          if (direct) return await writeFully(direct, [bytes], position);
+          if (direct) return await writeFully(direct, bytes, position);
         } catch (error) {
           // Some file systems refuse only now; so do all for memory that is not aligned.
           if (errorCode(error) !== 'EINVAL') throw error;
         }
       }
-      await writeFully(file, [bytes], position);
+      await writeFully(file, bytes, position);
     },
     async close() {
       await (await opening?.catch(() => undefined))?.close();

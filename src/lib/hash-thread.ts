@@ -16,8 +16,8 @@ const NOTHING = new Uint8Array();
 /**
  * Hashing on one thread beside the caller's, for all of the process. A build hashes each byte of a tar twice, which is a third
  * of its work. `webcrypto` hashes on other threads, too, but takes no streams, and copying a piece for it costs as much as
- * hashing it (by CPU profiles of a build). The thread starts with the first bytes that are in shared memory; hashing others here costs
- * less than copying them. `allocate` makes shared memory.
+ * hashing it (by CPU profiles of a build). The thread starts with the first bytes that are in shared memory; hashing others
+ * here costs less than copying them. `allocate` makes shared memory.
  */
 export function createHashThread(allocate: (bytes: number) => Buffer<SharedArrayBuffer>): Hashing {
   const idle: Buffer[] = [];

@@ -8,10 +8,15 @@ import type { CacheWriter } from './cache-writer.ts';
 import { endBuild } from './end-build.ts';
 import type { BuildQueue, BuildResult, BuildUpdate, ClaimedBuild } from './ports.ts';
 import type { BuildRow, Schema } from './schema.ts';
+import type { Unsynced } from './unsynced.ts';
 
+/**
+ * What a build tells on its way goes through `unsynced`: after a power cut it starts again. Waiting for a disk that is busy
+ * with its blob stopped the thread for a tenth of a build, and calls of the API with it (bench/build-goals.ts).
+ */
 export function createBuildQueue(
   db: Kysely<Schema>,
-  { writer, sealer }: { writer: CacheWriter; sealer: Sealer },
+  { writer, sealer, unsynced }: { writer: CacheWriter; sealer: Sealer; unsynced: Unsynced },
 ): BuildQueue {
   return {
     async claim(owner, nowMs, leaseMs) {
@@ -28,12 +33,12 @@ export function createBuildQueue(
     },
 
     async renew(id, owner, untilMs) {
-      const result = await held(db, id, owner).set({ lease_until_ms: untilMs }).executeTakeFirst();
+      const result = await unsynced((trx) => held(trx, id, owner).set({ lease_until_ms: untilMs }).executeTakeFirst());
       return result.numUpdatedRows === 1n;
     },
 
-    async update(id, owner, update, nowMs) {
-      return db.transaction().execute(async (trx) => {
+    update(id, owner, update, nowMs) {
+      return unsynced(async (trx) => {
         const cache = await cacheOfHeldBuild(trx, id, owner);
         if (!cache) return false;
         await updateCache(trx, writer, { cache, update, nowMs });

@@ -32,7 +32,7 @@ export function createLayerStore(db: Kysely<Schema>, unsynced: Unsynced): LayerS
     },
 
     async renew(diffId, owner, untilMs) {
-      const result = await held(db, diffId, owner).set({ lease_until_ms: untilMs }).executeTakeFirst();
+      const result = await unsynced((trx) => held(trx, diffId, owner).set({ lease_until_ms: untilMs }).executeTakeFirst());
       return result.numUpdatedRows === 1n;
     },
 

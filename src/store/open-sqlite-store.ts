@@ -59,7 +59,7 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     nonces,
     tokens: createClientTokenStore(db),
     caches: createCacheStore(db, { prepared, memory, writer, view, sealer, unsynced }),
-    builds: createBuildQueue(db, { writer, sealer }),
+    builds: createBuildQueue(db, { writer, sealer, unsynced }),
     layers: createLayerStore(db, unsynced),
     health: createHealthStore(db, writer),
     ping: async () => void (await sql`select 1`.execute(db)),

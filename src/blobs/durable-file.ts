@@ -15,7 +15,7 @@ const FOLDER_MODE = 0o755;
  * After so many bytes what was written is sent to the disk, while the writer goes on. Left to itself the kernel starts when
  * a tenth of the memory is dirty, and the fsync at the end waits for all that is left (bench/build.ts).
  */
-export const SYNC_EVERY_BYTES = 64 * 1024 * 1024;
+export const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 
 /** A file that nobody sees until it is published whole, or never. */
 export type DurableFile = {

@@ -1,9 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { Agent, request as sendRequest } from 'undici';
 import { systemClock } from '../lib/clock.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
+import { rawGet } from '../lib/raw-get.ts';
 import { canonicalParameters, ECI_VERSION, flattenParameters, type WireValue } from '../rpc/index.ts';
 import { parseAnswer, parseJson, readText, refusal } from './answer.ts';
-import { rawGet } from './raw-get.ts';
 import { eventData } from './server-sent-events.ts';
 import { type Credentials, signRequest, type UnsignedRequest } from './sign-request.ts';
 import { type Trust, trustOptions } from './trust.ts';
@@ -37,7 +38,7 @@ export type Client = {
 /** `bytes` throws `client.timeout` after a silence, `client.connection-failed` when the connection breaks. */
 export type AnswerBody = {
   readonly status: number;
-  /** The first of each name, in lower case. */
+  /** By lower-case name; what came several times is joined. */
   readonly headers: ReadonlyMap<string, string>;
   readonly bytes: AsyncIterable<Uint8Array>;
 };
@@ -108,7 +109,7 @@ export function createClient(options: ClientOptions): Client {
       );
       if (answer.statusCode !== 200 && answer.statusCode !== 206)
         throw refusal(answer.statusCode, await translate(signal, undefined, () => readText(answer.body)));
-      return { status: answer.statusCode, headers: firstHeaders(answer.headers), bytes: bytesOf(answer, signal) };
+      return { status: answer.statusCode, headers: joinedHeaders(answer.headers), bytes: bytesOf(answer, signal) };
     },
 
     async openLargeBody(path, query = {}, { signal, range } = {}) {
@@ -116,10 +117,13 @@ export function createClient(options: ClientOptions): Client {
       const ranged: Record<string, string> = range === undefined ? {} : { range };
       const request = { method: 'GET', path, query: flat, body: '', headers: ranged, origin } as const;
       const { url, headers } = signRequest(request, { credentials: options, nowMs: systemClock.now() });
-      const limits = { tls, signal, headMs: timeoutMs, silenceMs: MAX_SILENCE_MS };
-      const answer = await translate(signal, undefined, () => rawGet(url, { headers, ...limits }));
-      // Refusals are read there, and what a proxy makes of the answer.
-      if (!answer) return client.openBody(path, query, { ...(signal ? { signal } : {}), ...ranged });
+      const limits = { connect: { tls, timeoutMs }, signal, headMs: timeoutMs, silenceMs: MAX_SILENCE_MS };
+      const answer = await translate(signal, undefined, () => rawGet(new URL(url), { headers, ...limits }));
+      if (answer?.status !== 200 && answer?.status !== 206) {
+        answer?.close();
+        // Refusals are read there, and what a proxy makes of the answer.
+        return client.openBody(path, query, { ...(signal ? { signal } : {}), ...ranged });
+      }
       const next = async (): Promise<IteratorResult<Uint8Array, undefined>> => {
         const value = await translate(signal, undefined, () => answer.read());
         return value === undefined ? { done: true, value } : { done: false, value };
@@ -129,7 +133,11 @@ export function createClient(options: ClientOptions): Client {
         return { done: true, value: undefined };
       };
       const { status, headers: answered } = answer;
-      return { status, headers: answered, bytes: { [Symbol.asyncIterator]: () => ({ next, return: close }) } };
+      return {
+        status,
+        headers: joinedHeaders(answered),
+        bytes: { [Symbol.asyncIterator]: () => ({ next, return: close }) },
+      };
     },
   };
   return client;
@@ -201,8 +209,8 @@ export function createClient(options: ClientOptions): Client {
   }
 }
 
-function firstHeaders(headers: Answer['headers']): ReadonlyMap<string, string> {
-  const pairs = Object.entries(headers).map(([name, value]): [string, string] => [name, [value].flat()[0] ?? '']);
+function joinedHeaders(headers: IncomingHttpHeaders): ReadonlyMap<string, string> {
+  const pairs = Object.entries(headers).map(([name, value]): [string, string] => [name, [value].flat().join(', ')]);
   return new Map(pairs);
 }
 

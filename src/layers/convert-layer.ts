@@ -74,7 +74,7 @@ export type ConvertedLayer = {
  *
  * Three work at once: the inflater, the hashing, and the caller's thread, which reads the tar and writes the blob.
  *
- * The source has to end by itself on the same signal. The caller commits the sink when this resolved, and throws it away
+ * Each chunk of the source has to be valid until the next is asked for, and the source has to end by itself on the same signal. The caller commits the sink when this resolved, and throws it away
  * otherwise. Throws `layers.digest-mismatch`, `layers.diffid-mismatch`, `layers.size-mismatch`, `layers.corrupt`, `layers.limit`, `layers.unsupported`,
  * `layers.invalid-entry`, `layers.link-outside-layer`, and what the source or the sink throw.
  */

@@ -1,9 +1,8 @@
-import type { Writable } from 'node:stream';
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import type { Decompressor } from './decompressor.ts';
 import { inflateByIgzip } from './igzip.ts';
-import { corruptInput, type Input, inputOf } from './inflater-input.ts';
+import { corruptInput, type Input, inputOf, writeTo } from './inflater-input.ts';
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
 
 /** Half as fast again as the default of 16 KiB; larger ones gain nothing. */
@@ -82,7 +81,7 @@ async function feed(stream: Gunzip | ZstdDecompress, first: Uint8Array, input: I
   try {
     for (let chunk: Uint8Array | undefined = first; chunk; chunk = await input.next()) {
       fed += chunk.length;
-      await write(stream, chunk);
+      await writeTo(stream, chunk);
       const left = fed - stream.bytesWritten;
       if (left > 0) return chunk.subarray(chunk.length - left);
     }
@@ -92,12 +91,6 @@ async function feed(stream: Gunzip | ZstdDecompress, first: Uint8Array, input: I
     stream.destroy(error instanceof Error ? error : new Error(String(error)));
   }
   return undefined;
-}
-
-function write(stream: Writable, chunk: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    stream.write(chunk, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 function windowTooLarge({ maxWindowBytes: max }: LayerLimits): LarderError {

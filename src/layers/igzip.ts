@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, isAbsolute, join } from 'node:path';
@@ -6,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import { describeError, LarderError } from '../lib/errors.ts';
 import { spawnIntoRing } from './child-output.ts';
 import { CHUNK_VALID_BYTES } from './decompressor.ts';
-import { corruptInput, inputOf } from './inflater-input.ts';
+import { corruptInput, inputOf, writeTo } from './inflater-input.ts';
 
 /** Beyond this, a message of igzip's is cut. */
 const MAX_STDERR_BYTES = 4096;
@@ -62,7 +61,7 @@ export async function* inflateByIgzip(
     for (let chunk = await input.next(); chunk; chunk = await input.next()) {
       fedBytes += chunk.length;
       trailer = Buffer.concat([trailer, chunk.subarray(-TRAILER_BYTES)]).subarray(-TRAILER_BYTES);
-      if (!stdin.write(chunk)) await Promise.race([once(stdin, 'drain'), exited]);
+      await writeTo(stdin, chunk);
     }
     stdin.end();
   })().catch(kill);

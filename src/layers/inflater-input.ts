@@ -37,3 +37,13 @@ export function corruptInput(name: string, offset: number, cause: unknown): Lard
     { cause, facts: { stage: name, offset } },
   );
 }
+
+/** A Writable of node's. */
+type ByteSink = { write(bytes: Uint8Array, done: (error?: Error | null) => void): unknown };
+
+/** Resolves when the stream has taken the bytes and looks at their memory no more. Rejects when it will not. */
+export function writeTo(stream: ByteSink, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}

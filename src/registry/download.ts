@@ -16,7 +16,8 @@ export type DownloadOptions = {
 /**
  * The bytes of a layer as the registry holds them, exactly `descriptor.size` of them, or an error. After a cut, a stall, a
  * slow drip or a busy server the download goes on from the byte it had reached; where a mirror failed, at the next one, and
- * at last at the registry. The digest is for the reader to check: it hashes the bytes while it inflates them.
+ * at last at the registry. The digest is for the reader to check: it hashes the bytes while it inflates them. Each chunk is
+ * valid until the next is asked for.
  */
 export async function* downloadLayer(
   connection: Connection,
@@ -85,6 +86,7 @@ async function openAt(
     repository: repositoryAt(endpoint, reference.repository),
     path: `blobs/${digest}`,
     headers,
+    isLarge: size - received >= connection.settings.download.ownConnectionBytes,
     signal,
   });
   const { status, host, foreign } = answer;
@@ -138,7 +140,7 @@ async function* readChunks(
   { skip, connection, signal }: { skip: number; connection: Connection; signal: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
   const { clock, download } = connection.settings;
-  const chunks = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  const chunks = answer.body[Symbol.asyncIterator]();
   const checkSpeed = createSpeedCheck(download, answer.host);
   let left = skip;
   try {

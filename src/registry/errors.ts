@@ -50,6 +50,9 @@ const TIMEOUTS: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'no connection in time (limit connectMs)',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time (limit headersMs)',
   UND_ERR_BODY_TIMEOUT: 'the answer stopped coming (limit idleMs)',
+  CONNECT_TIMEOUT: 'no connection in time (limit connectMs)',
+  HEAD_TIMEOUT: 'no answer in time (limit headersMs)',
+  BODY_TIMEOUT: 'the answer stopped coming (limit idleMs)',
   ETIMEDOUT: 'no connection in time',
 };
 
@@ -62,6 +65,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'no route to the host',
   ENETUNREACH: 'no route to its network',
   UND_ERR_SOCKET: 'it closed the connection',
+  ERR_STREAM_PREMATURE_CLOSE: 'it closed the connection',
 };
 
 /** The TLS client saw something that is not TLS. */

@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { callbackify } from 'node:util';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Connect } from '../lib/socket-reader.ts';
 import { literalAddress, mayReach, type Scope, scopeOfAddress } from './addresses.ts';
 import { registryError } from './errors.ts';
 import type { RegistrySettings } from './settings.ts';
@@ -17,6 +18,8 @@ export type Route = {
 /** The connections of one client: an undici agent for each kind of route. */
 export type Network = {
   agent(route: Route): Dispatcher;
+  /** The same for a connection of one's own; undefined where everything goes through a proxy. */
+  connect(route: Route): Connect | undefined;
   /**
    * Throws `registry.address-refused` when the URL's host is an address that the route may not reach. Names are checked as
    * connections are made; those that a proxy connects to are looked up here, as far as this machine knows them.
@@ -106,6 +109,11 @@ export function createNetwork(settings: RegistrySettings): Network {
         agents.set(key, agent);
       }
       return agent;
+    },
+    connect(route) {
+      if (settings.proxies) return undefined;
+      const tls = { rejectUnauthorized: route.verifyTls };
+      return { tls, timeoutMs: settings.timeouts.connectMs, lookup: lookupFor(route) };
     },
     async checkHost(url, route) {
       const { sentFrom } = route;

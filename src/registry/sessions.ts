@@ -3,7 +3,7 @@ import type { Endpoint } from './endpoint.ts';
 import { errorDetail, registryError } from './errors.ts';
 import { type Authorization, answerChallenge, unauthorized } from './login.ts';
 import { MAX_ERROR_BYTES, type RegistrySettings } from './settings.ts';
-import { type Answer, readErrorText, type Transport } from './transport.ts';
+import { type Answer, type Call, readErrorText, type Transport } from './transport.ts';
 
 export type SessionCall = {
   readonly endpoint: Endpoint;
@@ -11,6 +11,7 @@ export type SessionCall = {
   /** Below `/v2/REPOSITORY/`: `manifests/latest`, `blobs/sha256:…`. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly isLarge?: Call['isLarge'];
   readonly signal: AbortSignal;
 };
 
@@ -109,12 +110,13 @@ export function createSessions(transport: Transport, settings: RegistrySettings,
   }
 
   return async (call) => {
-    const { endpoint, repository, path, headers, signal } = call;
+    const { endpoint, repository, path, headers, isLarge = false, signal } = call;
     const key = `${endpoint.origin} ${repository}`;
     const url = new URL(`/v2/${repository}/${path}`, endpoint.origin);
     const send = (header: string | undefined) =>
       transport(endpoint, {
         url,
+        isLarge,
         signal,
         ...(headers ? { headers } : {}),
         ...(header === undefined ? {} : { authorization: header }),
@@ -140,8 +142,8 @@ export function createSessions(transport: Transport, settings: RegistrySettings,
 }
 
 /** Reads a short body to its end, so that the connection can be used again. */
-function discard(answer: Answer, signal: AbortSignal): Promise<void> {
-  return answer.body.dump({ limit: MAX_ERROR_BYTES, signal });
+async function discard(answer: Answer, signal: AbortSignal): Promise<void> {
+  await answer.body.dump({ limit: MAX_ERROR_BYTES, signal });
 }
 
 async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

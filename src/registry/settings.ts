@@ -35,12 +35,15 @@ export type DownloadPolicy = {
   /** A stream that gave fewer than `minBytes` in this much time of waiting for it is a slow drip, and is cut. */
   readonly slowWindowMs: number;
   readonly minBytes: number;
+  /** A layer of so many bytes is read over a connection of its own, without garbage; making one takes a few round trips. */
+  readonly ownConnectionBytes: number;
 };
 
 export const DEFAULT_DOWNLOAD: DownloadPolicy = {
   progressBytes: 1024 * 1024,
   slowWindowMs: 60_000,
   minBytes: 64 * 1024,
+  ownConnectionBytes: 4 * 1024 * 1024,
 };
 
 export const DEFAULT_MAX_REDIRECTS = 5;

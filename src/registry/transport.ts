@@ -1,8 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import { type Dispatcher, request } from 'undici';
+import { request } from 'undici';
 import { LarderError } from '../lib/errors.ts';
 import type { Endpoint } from './endpoint.ts';
 import { registryError, translateNetworkError } from './errors.ts';
+import { getAlone, type Response } from './get-alone.ts';
 import type { Network, Route } from './network.ts';
 import { DOWNLOAD_BUFFER_BYTES, MAX_ERROR_BYTES, type RegistrySettings } from './settings.ts';
 
@@ -13,13 +13,12 @@ export type Call = {
   readonly headers?: Readonly<Record<string, string>>;
   /** A form to POST; such a call follows no redirect. GET when absent. */
   readonly form?: URLSearchParams;
+  /** Of an answer that is worth a connection of its own: each chunk of its body is valid until the next is asked for. */
+  readonly isLarge?: boolean;
   readonly signal: AbortSignal;
 };
 
-export type Answer = {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: Dispatcher.ResponseData['body'];
+export type Answer = Response & {
   /** Who answered, after redirects. */
   readonly host: string;
   /** A redirect led away from the registry on the way here: nothing this answer asks for concerns our credentials. */
@@ -32,31 +31,43 @@ export type Transport = (endpoint: Endpoint, call: Call) => Promise<Answer>;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export function createTransport(network: Network, settings: RegistrySettings): Transport {
-  async function exchange(url: URL, route: Route, call: Call, authorization: string | undefined) {
+  async function exchange(url: URL, route: Route, call: Call, authorization: string | undefined): Promise<Response> {
+    const { form, signal } = call;
+    const headers: Record<string, string> = {
+      'user-agent': settings.userAgent,
+      // Bytes are checked against digests as they are stored, so nobody may pack them once more.
+      'accept-encoding': 'identity',
+      ...call.headers,
+      ...(form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
+      ...(authorization === undefined ? {} : { authorization }),
+    };
     try {
       await network.checkHost(url, route);
-      const response = await request(url, {
-        dispatcher: network.agent(route),
-        method: call.form ? 'POST' : 'GET',
-        headers: {
-          'user-agent': settings.userAgent,
-          // Bytes are checked against digests as they are stored, so nobody may pack them once more.
-          'accept-encoding': 'identity',
-          ...call.headers,
-          ...(call.form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
-          ...(authorization === undefined ? {} : { authorization }),
-        },
-        body: call.form?.toString() ?? null,
-        signal: call.signal,
-        highWaterMark: DOWNLOAD_BUFFER_BYTES,
-      });
-      // A body that is given up before anybody reads it fails too; with nobody listening that would end the process.
-      response.body.on('error', () => undefined);
-      return response;
+      const alone =
+        call.isLarge && (await getAlone(url, { connect: network.connect(route), headers, settings, signal }));
+      return alone || (await viaAgent(url, route, { headers, form, signal }));
     } catch (error) {
-      call.signal.throwIfAborted();
+      signal.throwIfAborted();
       throw translateNetworkError(error, url.host);
     }
+  }
+
+  async function viaAgent(
+    url: URL,
+    route: Route,
+    { headers, form, signal }: { headers: Record<string, string>; form: Call['form'] | undefined; signal: AbortSignal },
+  ): Promise<Response> {
+    const { statusCode, ...response } = await request(url, {
+      dispatcher: network.agent(route),
+      method: form ? 'POST' : 'GET',
+      headers,
+      body: form?.toString() ?? null,
+      signal,
+      highWaterMark: DOWNLOAD_BUFFER_BYTES,
+    });
+    // A body that is given up before anybody reads it fails too; with nobody listening that would end the process.
+    response.body.on('error', () => undefined);
+    return { status: statusCode, headers: response.headers, body: response.body };
   }
 
   return async (endpoint, call) => {
@@ -67,7 +78,7 @@ export function createTransport(network: Network, settings: RegistrySettings): T
       const response = await exchange(url, route, call, authorization).catch((error: unknown) => {
         throw redirects > 0 ? refusedIfAddress(error, endpoint) : error;
       });
-      const { statusCode: status, headers, body } = response;
+      const { status, headers, body } = response;
       if (!REDIRECTS.has(status) || call.form) return { status, headers, body, host: url.host, foreign };
       await body.dump({ limit: MAX_ERROR_BYTES, signal: call.signal });
       if (redirects >= settings.maxRedirects)
@@ -122,10 +133,10 @@ function refused(endpoint: Endpoint, reason: string): LarderError {
 
 /** The first bytes of an answer as text, for an error's message; never throws. */
 export async function readErrorText(answer: Answer): Promise<string> {
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of answer.body) {
       chunks.push(chunk);
       size += chunk.byteLength;
       if (size >= MAX_ERROR_BYTES) break;
@@ -138,10 +149,10 @@ export async function readErrorText(answer: Answer): Promise<string> {
 
 /** The whole body, at most `maxBytes`; undefined when it is larger. */
 export async function readBody(answer: Answer, maxBytes: number): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    for await (const chunk of answer.body) {
       size += chunk.byteLength;
       if (size > maxBytes) return undefined;
       chunks.push(chunk);

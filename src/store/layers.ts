@@ -32,7 +32,9 @@ export function createLayerStore(db: Kysely<Schema>, unsynced: Unsynced): LayerS
     },
 
     async renew(diffId, owner, untilMs) {
-      const result = await unsynced((trx) => held(trx, diffId, owner).set({ lease_until_ms: untilMs }).executeTakeFirst());
+      const result = await unsynced((trx) =>
+        held(trx, diffId, owner).set({ lease_until_ms: untilMs }).executeTakeFirst(),
+      );
       return result.numUpdatedRows === 1n;
     },
 

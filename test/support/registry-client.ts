@@ -7,6 +7,12 @@ const QUICK: RegistryClientOptions = {
   download: { progressBytes: 1000, slowWindowMs: 10_000, minBytes: 1 },
 };
 
+/** Layers come over a connection of their own when they are large: each of the two ways for all of them. */
+export const WAYS = [
+  { way: 'shared connections', ownConnectionBytes: Number.POSITIVE_INFINITY },
+  { way: 'connections of their own', ownConnectionBytes: 0 },
+] as const;
+
 /** A registry client with short waits, closed at the end of its scope. */
 export function quickClient(options: RegistryClientOptions = {}): RegistryClient & AsyncDisposable {
   const client = createRegistryClient({
@@ -30,6 +36,7 @@ export function fakeLookup(names: Readonly<Record<string, readonly string[]>>) {
 
 export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
+  // Their memory is used again.
+  for await (const chunk of stream) chunks.push(Uint8Array.from(chunk));
   return Buffer.concat(chunks);
 }

@@ -144,7 +144,8 @@ type Reply = { request: RecordedRequest; step: Step; content?: Content | undefin
 async function send(response: ServerResponse, { request, step, content, closing }: Reply): Promise<void> {
   const wanted = step.requireAuthorization;
   if (wanted && request.headers.authorization !== wanted.authorization) {
-    response.writeHead(401, { 'www-authenticate': wanted.challenge });
+    response.statusCode = 401;
+    response.setHeader('www-authenticate', wanted.challenge);
     response.end(JSON.stringify({ errors: [{ code: 'UNAUTHORIZED', message: 'authentication required' }] }));
     return;
   }
@@ -159,7 +160,7 @@ async function send(response: ServerResponse, { request, step, content, closing 
   const from = step.ignoreRange || own ? undefined : /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
   const start = Number(from ?? 0);
   if (start >= whole.byteLength && from !== undefined) {
-    response.writeHead(416).end();
+    response.writeHead(416, { 'content-length': 0 }).end();
     return;
   }
   const body = whole.subarray(start);

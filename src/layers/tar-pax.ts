@@ -12,7 +12,14 @@ const SPARSE_LENGTH = 'GNU.sparse.numbytes';
 const MAX_RECORDS = 10_000;
 export const SPARSE_MAP = 'GNU.sparse.map';
 
-/** Reads `LENGTH KEY=VALUE\n` records; a later one replaces an earlier one. Throws `layers.corrupt`. */
+/** What xattrs.ts reads. */
+export const SCHILY = 'SCHILY.xattr.';
+export const LIBARCHIVE = 'LIBARCHIVE.xattr.';
+/** The records that somebody reads. A header may hold thousands of others, and making strings of them would take the memory. */
+const READ_KEYS = new Set(['path', 'linkpath', 'size', 'uid', 'gid', 'mtime']);
+const READ_PREFIXES = ['GNU.sparse.', SCHILY, LIBARCHIVE];
+
+/** Reads the `LENGTH KEY=VALUE\n` records that mean something here; a later one replaces an earlier one. Throws `layers.corrupt`. */
 export function parsePax(bytes: Buffer, offset: number): PaxRecords {
   const records: PaxRecords = new Map();
   const sparse: ByteString[] = [];
@@ -27,9 +34,11 @@ export function parsePax(bytes: Buffer, offset: number): PaxRecords {
     }
     if (bytes[end - 1] !== 0x0a) throw corruptTar('a broken pax record', offset);
     const key = bytes.toString('latin1', space + 1, equals);
+    start = end;
+    if (key.includes('\0')) throw corruptTar('a pax record with a NUL', offset);
+    if (!isRead(key)) continue;
     const value = bytes.toString('latin1', equals + 1, end - 1);
-    if (key.includes('\0') || (isText(key) && value.includes('\0')))
-      throw corruptTar('a pax record with a NUL', offset);
+    if (isText(key) && value.includes('\0')) throw corruptTar('a pax record with a NUL', offset);
     if (key === SPARSE_OFFSET || key === SPARSE_LENGTH) {
       if (key !== (sparse.length % 2 === 0 ? SPARSE_OFFSET : SPARSE_LENGTH)) {
         throw corruptTar('a broken sparse map', offset);
@@ -38,10 +47,13 @@ export function parsePax(bytes: Buffer, offset: number): PaxRecords {
     } else {
       records.set(key, value);
     }
-    start = end;
   }
   if (sparse.length > 0) records.set(SPARSE_MAP, sparse.join(','));
   return records;
+}
+
+function isRead(key: ByteString): boolean {
+  return READ_KEYS.has(key) || READ_PREFIXES.some((prefix) => key.startsWith(prefix));
 }
 
 function isText(key: ByteString): boolean {

@@ -36,6 +36,8 @@ export class TarReader {
   readonly #block = Buffer.alloc(TAR_BLOCK_BYTES);
   #blockUsed = 0;
   #special: Buffer = ZERO_BLOCK;
+  /** For one special member after the other: nothing of it is kept as it lies. */
+  #memory = Buffer.alloc(0);
   #specialUsed = 0;
   #specialType = '';
   #sawZeroBlock = false;
@@ -143,7 +145,8 @@ export class TarReader {
   #startSpecial(header: RawHeader): void {
     enforce(this.#limits, 'maxHeaderBytes', header.size);
     this.#countExtension(TAR_BLOCK_BYTES + header.size);
-    this.#special = Buffer.allocUnsafe(header.size);
+    if (this.#memory.length <= header.size) this.#memory = Buffer.allocUnsafeSlow(2 * header.size + TAR_BLOCK_BYTES);
+    this.#special = this.#memory.subarray(0, header.size);
     this.#specialUsed = 0;
     this.#specialType = header.typeFlag;
     this.#padding = -header.size & (TAR_BLOCK_BYTES - 1);

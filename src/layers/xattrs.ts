@@ -1,10 +1,7 @@
 import { LarderError } from '../lib/errors.ts';
 import { type ByteString, type InodeAttributes, splitXattrName, type Xattr } from './erofs/index.ts';
 import { corruptTar } from './tar-header.ts';
-import type { PaxRecords } from './tar-pax.ts';
-
-const SCHILY = 'SCHILY.xattr.';
-const LIBARCHIVE = 'LIBARCHIVE.xattr.';
+import { LIBARCHIVE, type PaxRecords, SCHILY } from './tar-pax.ts';
 
 /**
  * Never taken from an image: labels and ACLs that mean something on the machine that made the image only (umoci drops the

@@ -31,11 +31,13 @@ export async function* collectingGarbage(source: AsyncIterable<Uint8Array>): Asy
 }
 
 /**
- * While a large tree is made V8 collects more often, and once when the returned function is called: it would keep what it had of
- * it until its heap grew by as much again, for the next one. One at a time.
+ * While a large tree is made V8 collects more often, and once at the start, for it decides only then how far its heap may grow.
+ * Once more when the returned function is called: it would keep what it had of the tree until its heap grew by as much again,
+ * for the next one. One at a time.
  */
 export function heapForLargeTree(): () => void {
   setHeapGrowth(LARGE_TREE_GROWTH);
+  collect({ type: 'major' });
   return () => {
     setHeapGrowth(USUAL_GROWTH);
     collect({ type: 'major' });

@@ -12,8 +12,9 @@ import { VERIFIED_TIME_S } from './verified-file.ts';
 const FILE_MODE = 0o644;
 const FOLDER_MODE = 0o755;
 /**
- * After so many bytes what was written is sent to the disk, while the writer goes on. Left to itself the kernel starts when
- * a tenth of the memory is dirty, and the fsync at the end waits for all that is left (bench/build.ts).
+ * After so many bytes what was written is sent to the disk, while the writer goes on: the fsync at the end would wait for all of
+ * it. A disk may serve nobody else meanwhile, so the steps are as short as what buffers hold. Of 64 MiB each, they cost a build
+ * of 1.3 GB a sixth of its time (bench/build.ts).
  */
 export const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 

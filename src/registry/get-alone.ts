@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { rawGet } from '../lib/raw-get.ts';
+import { type RawAnswer, rawGet } from '../lib/raw-get.ts';
 import type { Connect } from '../lib/socket-reader.ts';
 import type { RegistrySettings } from './settings.ts';
 
@@ -32,10 +32,11 @@ export async function getAlone(
   const { headersMs: headMs, idleMs: silenceMs } = options.settings.timeouts;
   const answer = connect && (await rawGet(url, { connect, headers, signal, headMs, silenceMs }));
   if (!answer) return undefined;
-  async function* chunks(): AsyncGenerator<Uint8Array> {
-    for (let chunk = await answer?.read(); chunk; chunk = await answer?.read()) yield chunk;
-  }
-  const { close } = answer;
-  const body = { [Symbol.asyncIterator]: chunks, destroy: close, dump: async () => close() };
+  const close = () => answer.close();
+  const body = { [Symbol.asyncIterator]: () => chunksOf(answer), destroy: close, dump: async () => close() };
   return { status: answer.status, headers: answer.headers, body };
+}
+
+async function* chunksOf(answer: RawAnswer): AsyncGenerator<Uint8Array> {
+  for (let chunk = await answer.read(); chunk; chunk = await answer.read()) yield chunk;
 }

@@ -10,6 +10,7 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { LarderError } from '../lib/errors.ts';
+import { createLogGuard, type LogGuard } from './log-guard.ts';
 
 /** Distinct statements number about fifty; lists of different lengths make some more. */
 const MAX_STATEMENTS = 200;
@@ -25,13 +26,17 @@ export function createSqliteDialect(database: DatabaseSync): Dialect {
 }
 
 function createDriver(database: DatabaseSync): Driver {
-  const connection = createConnection(database);
-  const command = (text: string) => async () => translated(() => database.exec(text));
+  const guard = createLogGuard(database);
+  const connection = createConnection(database, guard);
+  const command = (text: string) => async () => translated(() => guard.watch(() => database.exec(text)));
   return {
     init: async () => {},
     acquireConnection: async () => connection,
     // Immediate: a transaction that reads first and writes later could otherwise find that another process wrote in between.
-    beginTransaction: command('begin immediate'),
+    beginTransaction: async () => {
+      translated(guard.beforeWrite);
+      await command('begin immediate')();
+    },
     commitTransaction: command('commit'),
     rollbackTransaction: async () => {
       // SQLite rolls back by itself on some errors, a full disk among them.
@@ -42,13 +47,13 @@ function createDriver(database: DatabaseSync): Driver {
   };
 }
 
-function createConnection(database: DatabaseSync): DatabaseConnection {
+function createConnection(database: DatabaseSync, guard: LogGuard): DatabaseConnection {
   const statements = new Map<string, Statement>();
 
   /** Compiled once; the least recently used goes. */
   function prepare(text: string): Statement {
     const known = statements.get(text);
-    const statement = known ?? createStatement(database.prepare(text));
+    const statement = known ?? createStatement(database.prepare(text), guard);
     statements.delete(text);
     statements.set(text, statement);
     const oldest = statements.size > MAX_STATEMENTS ? statements.keys().next().value : undefined;
@@ -60,7 +65,7 @@ function createConnection(database: DatabaseSync): DatabaseConnection {
     executeQuery: async <Row>(query: CompiledQuery) =>
       // Kysely knows the type of the rows from the query that it built; SQLite can't.
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      translated(() => prepare(query.sql)(query.parameters as SQLInputValue[]) as QueryResult<Row>),
+      translated(() => guard.watch(() => prepare(query.sql)(query.parameters as SQLInputValue[]) as QueryResult<Row>)),
     streamQuery() {
       throw new LarderError('store.failed', 'results are read in pages, not streamed');
     },
@@ -69,12 +74,15 @@ function createConnection(database: DatabaseSync): DatabaseConnection {
 
 type Statement = (parameters: readonly SQLInputValue[]) => QueryResult<unknown>;
 
-function createStatement(statement: StatementSync): Statement {
+function createStatement(statement: StatementSync, guard: LogGuard): Statement {
   if (statement.columns().length > 0) {
     const read = createRowReader(statement);
     return (parameters) => ({ rows: read(parameters) });
   }
-  return (parameters) => ({ rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) });
+  return (parameters) => {
+    guard.beforeWrite();
+    return { rows: [], numAffectedRows: BigInt(statement.run(...parameters).changes) };
+  };
 }
 
 type RowObject = { [column: string]: SQLOutputValue };

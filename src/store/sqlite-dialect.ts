@@ -34,7 +34,7 @@ function createDriver(database: DatabaseSync): Driver {
     acquireConnection: async () => connection,
     // Immediate: a transaction that reads first and writes later could otherwise find that another process wrote in between.
     beginTransaction: async () => {
-      translated(guard.beforeWrite);
+      translated(() => guard.beforeWrite());
       await command('begin immediate')();
     },
     commitTransaction: command('commit'),

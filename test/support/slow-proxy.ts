@@ -15,6 +15,8 @@ export type SlowProxy = {
 };
 
 const SLICE_BYTES = 16 << 10;
+/** What this program was late by is caught up, up to so much: a line sends on while others use the processors. */
+const MAX_LATE_MS = 100;
 
 /** A TCP proxy in front of a server on this machine that lets its answers through slowly. */
 export async function startSlowProxy(
@@ -34,8 +36,8 @@ export async function startSlowProxy(
   function untilSent(bytes: number): number {
     const ms = (bytes / rate) * 1000;
     if (!shared) return ms;
-    freeAtMs = Math.max(freeAtMs, performance.now()) + ms;
-    return freeAtMs - performance.now();
+    freeAtMs = Math.max(freeAtMs, performance.now() - MAX_LATE_MS) + ms;
+    return Math.max(0, freeAtMs - performance.now());
   }
 
   function throttle(): Transform {

@@ -14,7 +14,7 @@ const USUAL_GROWTH = 0;
 const LARGE_TREE_GROWTH = 25;
 
 /**
- * Every read from a socket and every piece of an inflater is a new buffer outside V8's heap, dead a moment later. V8 answers
+ * Every read of undici's and every piece of node:zlib's is a new buffer outside V8's heap, dead a moment later. V8 answers
  * their growth with full collections, each of which marks the whole heap for buffers that its young generation holds: 35 of
  * them in a build of 1.3 GB, and a quarter of its CPU time (bench/build.ts). Collecting the young generation
  * now and then frees the same buffers, in about a millisecond.

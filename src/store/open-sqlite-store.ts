@@ -3,13 +3,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { Kysely, sql } from 'kysely';
 import type { Sealer } from '../accounts/index.ts';
 import { LarderError } from '../lib/errors.ts';
-import { createAccountVersion, sqliteDataVersion, sqliteForeignCommits } from './account-version.ts';
+import { createAccountVersion } from './account-version.ts';
 import { createAccountStore } from './accounts.ts';
 import { createRamStore } from './accounts-ram.ts';
 import { createBuildQueue } from './builds.ts';
 import { createCacheWriter } from './cache-writer.ts';
 import { createCacheStore } from './caches.ts';
 import { createClientTokenStore } from './client-tokens.ts';
+import { openCommitCounter } from './commit-counter.ts';
 import { createHealthStore } from './health.ts';
 import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
@@ -46,12 +47,13 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     throw error;
   }
   const reader = openReader(options.path);
-  const accountVersion = createAccountVersion(db, sqliteForeignCommits(database));
+  const commits = translated(() => openCommitCounter(options.path));
+  const accountVersion = createAccountVersion(db, commits.current);
   const unsynced = createUnsynced(db, database);
   const nonces = createNonceStore(options.path);
   const { seal: sealer, view = PLAIN_VIEW } = options;
   const prepared = createPrepared(reader);
-  const memory = createReadMemory<CacheList>(sqliteDataVersion(reader), MAX_REMEMBERED_CHARS);
+  const memory = createReadMemory<CacheList>(commits.current, MAX_REMEMBERED_CHARS);
   const writer = createCacheWriter(view);
   return {
     accounts: createAccountStore(db, accountVersion),
@@ -68,6 +70,7 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
       // The last connection tidies up, which takes one that may write.
       reader.close();
       await db.destroy();
+      commits.close();
     },
   };
 }

@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import { createReadMemory } from './read-memory.ts';
 
 /** A memory over a counter of commits and a list of what was read. */
-function open(maxChars = 100) {
+/** With its key, and what remembering takes. */
+const ENTRY_CHARS = 10 + 1 + 256;
+
+function open(maxChars = 10 * ENTRY_CHARS) {
   const state = { commits: 1, reads: 0 };
   const memory = createReadMemory(() => state.commits, maxChars);
   const read = async () => ({ json: `${++state.reads}`.padStart(10) });
@@ -30,20 +33,33 @@ test('what was read while something was committed is not given to whoever asks a
 });
 
 test('the oldest go when there is no more room, and one that is larger than all of it is not kept', async () => {
-  const { state, ask } = open(30);
+  const { state, ask } = open(3 * ENTRY_CHARS);
   for (const key of 'abcd') await ask(key);
   assert.deepEqual([await ask('d'), await ask('b'), state.reads], [4, 2, 4]);
   assert.equal(await ask('a'), 5);
-  const small = open(5);
+  const small = open(ENTRY_CHARS - 1);
   assert.deepEqual([await small.ask('a'), await small.ask('a')], [1, 2]);
 });
 
 test('two who ask at once are counted once', async () => {
-  const { state, ask } = open(20);
+  const { state, ask } = open(2 * ENTRY_CHARS);
   await Promise.all([ask('a'), ask('a')]);
   await ask('b');
   const { reads } = state;
   await ask('a');
   await ask('b');
   assert.equal(state.reads, reads);
+});
+
+test('empty answers to ever new questions are bounded too', async () => {
+  const memory = createReadMemory(() => 1, 10 * ENTRY_CHARS);
+  let reads = 0;
+  const ask = (key: string) =>
+    memory(key, async () => {
+      reads++;
+      return { json: '' };
+    });
+  for (let number = 0; number < 100; number++) await ask(`${number}`);
+  await ask('0');
+  assert.equal(reads, 101);
 });

@@ -3,10 +3,13 @@ type Text = { readonly json: string };
 /** Gives what was read before under the same key, or reads it. */
 export type ReadMemory<Value> = (key: string, read: () => Promise<Value>) => Promise<Value>;
 
+/** What remembering takes beside the texts; without it, empty answers to ever new questions would take all memory. */
+const ENTRY_CHARS = 256;
+
 /**
  * Answers as they were read, up to `maxChars` of text, until anything is committed: `commits` gives another number then, and is
  * asked every time. Whoever polls a catalog that doesn't change just now gets its pages without a query, which is half of
- * the time of a page (bench/api.ts).
+ * the time of a page (bench/api.ts). Keys count as text too.
  */
 export function createReadMemory<Value extends Text>(commits: () => number, maxChars: number): ReadMemory<Value> {
   let known = commits();
@@ -16,11 +19,11 @@ export function createReadMemory<Value extends Text>(commits: () => number, maxC
   /** The oldest go first; moving those to the end that are asked again would cost more than it saves. */
   function remember(key: string, value: Value): void {
     values.set(key, value);
-    chars += value.json.length;
-    for (const [oldest, { json }] of values) {
+    chars += charsOf(key, value);
+    for (const [oldest, old] of values) {
       if (chars <= maxChars) return;
       values.delete(oldest);
-      chars -= json.length;
+      chars -= charsOf(oldest, old);
     }
   }
 
@@ -37,4 +40,8 @@ export function createReadMemory<Value extends Text>(commits: () => number, maxC
     if (before === known && !values.has(key)) remember(key, value);
     return value;
   };
+}
+
+function charsOf(key: string, { json }: Text): number {
+  return key.length + json.length + ENTRY_CHARS;
 }

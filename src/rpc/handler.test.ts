@@ -18,10 +18,10 @@ import { MAX_SKEW_MS } from './authenticate.ts';
 import type { AuthenticatedCall } from './handler.ts';
 import { stringToSignV1 } from './signature-v1.ts';
 import { canonicalRequestV3, formatAuthorization, sha256Hex, signV3, stringToSignV3 } from './signature-v3.ts';
-import type { RpcRequest, RpcResponse } from './types.ts';
+import { bodyText, type RpcRequest, type RpcResponse } from './types.ts';
 
 type ErrorBody = { Code?: string; Message?: string; RequestId: string; HostId?: string };
-const bodyOf = (response: RpcResponse): ErrorBody => JSON.parse(response.body);
+const bodyOf = (response: RpcResponse): ErrorBody => JSON.parse(bodyText(response.body));
 const codeOf = (response: RpcResponse) => bodyOf(response).Code ?? 'ok';
 
 /** A V3 request, signed rightly over all its headers unless `signedHeaders` says otherwise; headers set to undefined are left out. */
@@ -132,7 +132,7 @@ test('V1: the checks come in the order of the gateway', async () => {
   for (const [code, change = {}, worldChange = {}] of steps) {
     const { method, secure } = world;
     const response = await gateway.handle({ ...v1Request(wrong, { method }), secure });
-    const seen = /<Code>([^<]*)/.exec(response.body)?.[1] ?? codeOf(response);
+    const seen = /<Code>([^<]*)/.exec(bodyText(response.body))?.[1] ?? codeOf(response);
     assert.equal(seen, code);
     Object.assign(wrong, change);
     Object.assign(world, worldChange);
@@ -283,7 +283,7 @@ test('handlers get typed parameters and what they need to know about the call', 
   };
   const gateway = testGateway({ extra: [action], authorize });
   const response = await gateway.handle(v1Request({ Action: 'DeleteImageCache', ImageCacheId: 'imc-1' }));
-  assert.deepEqual(JSON.parse(response.body), { RequestId: REQUEST_ID });
+  assert.deepEqual(JSON.parse(bodyText(response.body)), { RequestId: REQUEST_ID });
   const { log, beforeChange: _beforeChange, ...context } = seen.context ?? assert.fail();
   assert.ok(log);
   assert.deepEqual(context, {
@@ -316,7 +316,7 @@ test('an error that is not meant for the caller is logged and answered as Intern
   const gateway = gatewayThatThrows(new Error('password is hunter2'));
   const response = await gateway.handle(v1Request({ Action: 'Fail' }));
   assert.equal(response.status, 500);
-  assert.doesNotMatch(response.body, /hunter2/);
+  assert.doesNotMatch(bodyText(response.body), /hunter2/);
   assert.equal(bodyOf(response).Message, 'The request processing has failed due to some unknown error.');
   assert.equal(bodyOf(response).HostId, '127.0.0.1');
   assert.partialDeepStrictEqual(gateway.errors, [{ requestId: REQUEST_ID, action: 'Fail' }]);
@@ -383,7 +383,7 @@ test('a dry run passes every check, changes nothing, and says so by an error', a
     const response = await gateway.handle(
       v1Request({ Action: 'DeleteImageCache', SignatureNonce: `dry-${nonce++}`, ...params }),
     );
-    return [response.status, JSON.parse(response.body).Code];
+    return [response.status, JSON.parse(bodyText(response.body)).Code];
   };
   assert.deepEqual(await answer({ DryRun: 'true' }), [400, 'MissingImageCacheId']);
   assert.deepEqual(guarded, [], 'the state of an account is not told before the parameters are good');

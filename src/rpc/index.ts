@@ -21,4 +21,4 @@ export {
   verifyV3,
 } from './signature-v3.ts';
 export type * from './spec.ts';
-export { headerText, type RpcLog, type RpcRequest, type RpcResponse } from './types.ts';
+export { bodyText, headerText, type RpcLog, type RpcRequest, type RpcResponse } from './types.ts';

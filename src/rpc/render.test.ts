@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { apiError } from './api-error.ts';
 import { renderError, renderResult } from './render.ts';
+import { bodyText } from './types.ts';
 import { escapeXml } from './xml.ts';
 
 const RESULT = {
@@ -67,7 +68,7 @@ test('errors in both formats', () => {
   assert.equal(json.status, 400);
   assert.equal(json.headers['x-acs-retry-after'], '1501');
   assert.equal(json.headers['x-acs-request-id'], 'R-1');
-  assert.deepEqual(JSON.parse(json.body), {
+  assert.deepEqual(JSON.parse(bodyText(json.body)), {
     RequestId: 'R-1',
     HostId: 'eci.cn-hangzhou.aliyuncs.com',
     Code: 'Throttling.User',
@@ -76,7 +77,7 @@ test('errors in both formats', () => {
   });
   const xml = renderError(error, { ...ERROR_CALL, format: 'XML' });
   assert.equal(
-    xml.body,
+    bodyText(xml.body),
     "<?xml version='1.0' encoding='UTF-8'?><Error><RequestId>R-1</RequestId><HostId>eci.cn-hangzhou.aliyuncs.com</HostId>" +
       '<Code>Throttling.User</Code><Message>Request was denied due to user flow control.</Message>' +
       `<Recommend>${RECOMMEND.replaceAll('&', '&amp;')}</Recommend></Error>`,
@@ -90,7 +91,7 @@ test('a refusal by RAM says why', () => {
     { Resource: 'acs:eci:*:*:*', Action: 'eci:CreateImageCache' },
     { accessDeniedDetail },
   );
-  const body = JSON.parse(renderError(error, { ...ERROR_CALL, format: 'JSON' }).body);
+  const body = JSON.parse(bodyText(renderError(error, { ...ERROR_CALL, format: 'JSON' }).body));
   assert.deepEqual(body.AccessDeniedDetail, accessDeniedDetail);
 });
 

@@ -1,6 +1,6 @@
 import type { ApiError } from './api-error.ts';
 import { RawJson, type ResultObject, type ResultValue } from './result.ts';
-import type { RpcResponse } from './types.ts';
+import type { Body, RpcResponse } from './types.ts';
 import { toXml } from './xml.ts';
 
 export type Format = 'JSON' | 'XML';
@@ -10,6 +10,9 @@ const CONTENT_TYPES: Readonly<Record<Format, string>> = {
   JSON: 'application/json;charset=utf-8',
   XML: 'text/xml;charset=utf-8',
 };
+
+/** From this length on a text is sent by itself, which costs a little more than to append a short one. */
+const PART_CHARS = 8192;
 
 /** 200, with the result's fields at top level beside RequestId. */
 export function renderResult(
@@ -60,20 +63,29 @@ function respond(
 }
 
 /** JSON.stringify, with the texts of RawJson at top level, or in a list there, put in as they are. */
-function toJson(value: ResultObject): string {
-  // Texts are appended, not joined: a page of caches is 40 KB, and copied once less.
-  let json = '{';
+function toJson(value: ResultObject): Body {
+  const parts: (string | Uint8Array)[] = [];
+  let text = '{';
   for (const [name, field] of Object.entries(value)) {
-    const text = fieldJson(field);
-    if (text !== undefined) json += `${json === '{' ? '' : ','}${JSON.stringify(name)}:${text}`;
+    const json = fieldJson(field);
+    if (json === undefined) continue;
+    text += `${parts.length === 0 && text === '{' ? '' : ','}${JSON.stringify(name)}:`;
+    if (typeof json === 'string' && json.length < PART_CHARS) {
+      text += json;
+      continue;
+    }
+    // A page of caches is 40 KB, which a longer text around it would copy.
+    parts.push(text, json);
+    text = '';
   }
-  return `${json}}`;
+  text += '}';
+  return parts.length === 0 ? text : [...parts, text];
 }
 
-function fieldJson(field: ResultValue): string | undefined {
+function fieldJson(field: ResultValue): string | Uint8Array | undefined {
   if (field instanceof RawJson) return field.json;
   if (Array.isArray(field) && field.length > 0 && field.every((item) => item instanceof RawJson)) {
-    return `[${field.map((item) => item.json).join(',')}]`;
+    return `[${field.map((item) => item.json.toString()).join(',')}]`;
   }
   return JSON.stringify(field);
 }

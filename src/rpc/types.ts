@@ -17,11 +17,19 @@ export type RpcRequest = {
   readonly refused?: ApiError;
 };
 
+/** Text, or parts of it in their order, those that are long as UTF-8: they are sent as they lie, not joined. */
+export type Body = string | readonly (string | Uint8Array)[];
+
 export type RpcResponse = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  readonly body: Body;
 };
+
+export function bodyText(body: Body): string {
+  if (typeof body === 'string') return body;
+  return body.map((part) => (typeof part === 'string' ? part : Buffer.from(part).toString())).join('');
+}
 
 /** Where the pipeline logs: a part of pino's logger. Never called with a secret, token, signature or header map. */
 export type RpcLog = {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type ApiError, apiError, renderError } from '../rpc/index.ts';
+import { type ApiError, apiError, bodyText, renderError } from '../rpc/index.ts';
 import { LINGER_MS } from './rpc-request.ts';
 
 /** Nearly every client puts all parameters into the URL: 100 references, 20 tags, 10 logins and a token need 64 KiB. */
@@ -26,12 +26,13 @@ export function answerBrokenRequest(cause: NodeJS.ErrnoException, socket: Duplex
   }
   const answer = { format: 'JSON', requestId: randomUUID().toUpperCase(), hostId: '' } as const;
   const { status, headers, body } = renderError(REFUSALS.get(cause.code) ?? NOT_HTTP, answer);
+  const text = bodyText(body);
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-    `content-length: ${Buffer.byteLength(body)}`,
+    `content-length: ${Buffer.byteLength(text)}`,
     'connection: close',
   ];
-  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }

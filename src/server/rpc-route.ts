@@ -19,15 +19,14 @@ export function createRpcRoute(
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const incoming = await readRpcRequest(request, bodies);
     const { status, headers, body } = await rpc(incoming, () => stopping.aborted || response.destroyed);
-    const bytes = Buffer.byteLength(body);
+    const parts = typeof body === 'string' ? [body] : body;
     response.writeHead(status, {
       ...headers,
-      'content-length': bytes,
+      'content-length': parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0),
       // What is left of a body that was refused must not be taken for the next request.
       ...(stopping.aborted || incoming.refused ? { connection: 'close' } : {}),
     });
-    // Text that is ASCII only is written faster as Latin-1; it is the same bytes.
-    response.end(body, bytes === body.length ? 'latin1' : 'utf8');
+    send(parts, response);
     // Whoever takes a little now and then keeps the connection alive, so its answer has a deadline beside.
     if (answerMs !== undefined && request.socket.writableLength > 0) cutAfter(response, answerMs);
   }
@@ -36,6 +35,18 @@ export function createRpcRoute(
     // The handler never throws: the caller is gone, or its body broke off.
     answer(request, response).catch(() => response.destroy());
   };
+}
+
+function send(parts: readonly (string | Uint8Array)[], response: ServerResponse): void {
+  const last = parts.length - 1;
+  response.cork();
+  for (const [index, part] of parts.entries()) {
+    // Text that is ASCII only is written faster as Latin-1; it is the same bytes.
+    const encoding = typeof part === 'string' && Buffer.byteLength(part) === part.length ? 'latin1' : 'utf8';
+    if (index < last) response.write(part, encoding);
+    else response.end(part, encoding);
+  }
+  response.uncork();
 }
 
 function cutAfter(response: ServerResponse, answerMs: number): void {

@@ -10,6 +10,9 @@ import type { ImageCacheRow, Schema } from './schema.ts';
 const VIEW_COLUMNS = ['id', 'created_at_ms', 'last_matched_at_ms', 'view_version', 'view'] as const;
 type ViewRow = Pick<ImageCacheRow, (typeof VIEW_COLUMNS)[number]>;
 
+/** Lists from this length on are kept as they are sent. */
+const BUFFER_CHARS = 8192;
+
 /** What reads lists of caches; every text of a query is compiled once a shape of filter. */
 export function createCacheReader(
   db: Kysely<Schema>,
@@ -45,8 +48,9 @@ export function createCacheReader(
     );
     const shown = rows.slice(0, limit);
     const last = rows.length > limit ? shown.at(-1) : undefined;
+    const json = `[${(await viewsOf(shown, filter)).join(',')}]`;
     return {
-      json: `[${(await viewsOf(shown, filter)).join(',')}]`,
+      json: json.length < BUFFER_CHARS ? json : Buffer.from(json),
       total: total(rows, query, page),
       ...(last ? { next: { createdAtMs: last.created_at_ms, id: last.id } } : {}),
     };

@@ -47,7 +47,8 @@ export type TagFilter = { key: string; value?: string };
 export type CachePage = { limit: number; after?: { createdAtMs: number; id: string } };
 
 /** A page as a JSON array of what the CacheView made of each cache; `next` is its last cache when others follow. */
-export type CacheList = { readonly json: string; readonly total: number; readonly next?: CachePage['after'] };
+/** `json` is a list of views; a long one is UTF-8, ready to be sent. */
+export type CacheList = { readonly json: string | Buffer; readonly total: number; readonly next?: CachePage['after'] };
 
 /** What is kept beside every cache so that lists needn't compute it; a text of another version is rendered anew when read. */
 export type CacheView = {

@@ -1,4 +1,4 @@
-type Text = { readonly json: string };
+type Text = { readonly json: string | Buffer };
 
 /** Gives what was read before under the same key, or reads it. */
 export type ReadMemory<Value> = (key: string, read: () => Promise<Value>) => Promise<Value>;

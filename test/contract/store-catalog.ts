@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { type ImageCache, imageFilter, indexedImages, matchesImage, snapshotIdOf } from '../../src/caches/index.ts';
-import type { CacheFilter, HeldToken, Store } from '../../src/store/ports.ts';
+import type { CacheFilter, CacheList, HeldToken, Store } from '../../src/store/ports.ts';
 import { create, finishReady, LEASE_MS, newCache, options, publish, REGION, read } from './store-fixtures.ts';
 
 const scopeOf = (accountId: string) => ({ accountId, regionId: REGION });
@@ -71,7 +71,7 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
                 expected.map(({ id }) => id),
               );
               const list = await store.caches.list(whole, { limit: 100 });
-              assert.deepEqual(JSON.parse(list.json), JSON.parse(JSON.stringify(expected)));
+              assert.deepEqual(JSON.parse(list.json.toString()), JSON.parse(JSON.stringify(expected)));
               assert.deepEqual([list.total, list.next], [expected.length, undefined]);
             }
           },
@@ -84,7 +84,7 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
       const scope = scopeOf('list');
       const caches: ImageCache[] = [];
       for (const createdAtMs of [3, 2, 1]) caches.push(await create(store, { accountId: 'list', createdAtMs }));
-      const ids = ({ json }: { json: string }) => JSON.parse(json).map((one: ImageCache) => one.id);
+      const ids = ({ json }: CacheList) => JSON.parse(json.toString()).map((one: ImageCache) => one.id);
       const [a, b, c] = caches.map(({ id }) => id);
       for (let again = 0; again < 2; again++) {
         const first = await store.caches.list(scope, { limit: 2 });

@@ -17,6 +17,7 @@ import { snapshotIdOf } from '../../src/caches/index.ts';
 import {
   type ActionContext,
   apiError,
+  bodyText,
   flattenParameters,
   type ResultObject,
   renderResult,
@@ -126,5 +127,5 @@ export async function openApi(t: TestContext, change: Partial<ApiServices> = {},
 }
 
 function parsed(action: string, result: ResultObject): Answer {
-  return JSON.parse(renderResult(result, { action, format: 'JSON', requestId: 'R' }).body);
+  return JSON.parse(bodyText(renderResult(result, { action, format: 'JSON', requestId: 'R' }).body));
 }

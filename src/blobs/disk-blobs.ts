@@ -6,6 +6,7 @@ import { onDisk } from './disk-errors.ts';
 import { createDurableFile, makeFolder, removeDurably, syncName } from './durable-file.ts';
 import { createLayout, diffIdOfFile, snapshotIdOfFile, TEMPORARY_PREFIX } from './layout.ts';
 import type { BlobIngest, BlobReader, BlobStore } from './ports.ts';
+import { createScratchFile } from './scratch-file.ts';
 import { isMarkedVerified } from './verified-file.ts';
 
 /** A blob store whose files nodes of this machine can open. */
@@ -32,6 +33,7 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
       const file = await createDurableFile(layout.blobs);
       return {
         writev: (buffers, position) => file.writev(buffers, position),
+        scratch: () => createScratchFile(layout.blobs),
         abort: () => file.abort(),
         async commit(diffId, bytes) {
           const path = layout.blobFile(diffId);

@@ -114,9 +114,10 @@ export class BlobWriter {
     this.#rethrow();
   }
 
-  /** After `finish`: writes at any position where nothing was written. */
-  async writeAt(position: number, bytes: Buffer): Promise<void> {
-    await Promise.all([this.#digest.add(position, bytes), this.#sink.writev([bytes], position)]);
+  /** Appends at another position, where nothing was written. */
+  appendAt(position: number, bytes: Buffer): void {
+    if (position !== this.position) this.#next(position);
+    this.append(bytes);
   }
 
   /** The tree digest of all that was written, a file of so many bytes. */

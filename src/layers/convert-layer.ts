@@ -89,7 +89,7 @@ export async function convertLayer(
   // Block 0 is the superblock's.
   const writer = new BlobWriter(sink, BLOCK_BYTES, hashing);
   using tree = new LayerTree(limits);
-  const packed = new PackedInodes(sink, hashing);
+  const packed = new PackedInodes(sink);
   const files = new FileDataWriter(writer, packed);
   const builder = new LayerBuilder({ tree, writer, files, limits });
   try {
@@ -192,12 +192,17 @@ async function writeTree(
   const { writer, packed, uuid, volumeName, signal } = options;
   writer.align(BLOCK_BYTES);
   const sections = writeErofs(tree, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName, packed });
-  await writer.finish();
   for (;;) {
     const { done, value } = await sections.next();
-    if (done) return value;
+    if (done) {
+      await writer.finish();
+      return value;
+    }
     signal?.throwIfAborted();
-    await writer.writeAt(value.position, value.bytes);
+    // Block 0 makes it a file system: all else is there by then.
+    if (value.position === 0) await writer.finish();
+    writer.appendAt(value.position, value.bytes);
+    if (writer.isFull) await writer.flush();
   }
 }
 

@@ -63,6 +63,20 @@ export function describeBlobContract(
       assert.deepEqual(Buffer.from(await store.readBlob(digestOf(3))), Buffer.concat(buffers));
     });
 
+    test('a scratch file gives back what was written, and is never visible', async () => {
+      const ingest = await blobs.begin();
+      const scratch = await ingest.scratch();
+      await scratch.write(text('world'), 5);
+      await scratch.write(text('hello'), 0);
+      const bytes = Buffer.alloc(6);
+      await scratch.read(bytes, 3);
+      assert.equal(bytes.toString(), 'loworl');
+      await assert.rejects(scratch.read(bytes, 5), { code: 'blobs.short-read' });
+      await ingest.abort();
+      assert.equal(await blobs.removeLeftovers(), 0);
+      await scratch.close();
+    });
+
     test('a blob of the wrong size is refused and leaves nothing', async () => {
       const ingest = await blobs.begin();
       await ingest.writev([text('short')], 0);

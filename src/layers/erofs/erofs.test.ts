@@ -11,7 +11,7 @@ import { openErofs } from './reader.ts';
 import { writeErofs } from './writer.ts';
 
 const UUID = Buffer.alloc(16, 7);
-const NOTHING_PACKED: PackedArea = { blocks: 0, read: async () => Buffer.alloc(0) };
+const NOTHING_PACKED: PackedArea = { read: async () => Buffer.alloc(0) };
 
 type Node = Inode & { entries?: ReadonlyMap<string, Node> };
 

@@ -15,6 +15,8 @@ export type TreeLayout = {
   /** All of them. */
   inodes: number;
   metadataBytes: number;
+  /** Of the packed inodes, up to the last that has a name: a file must not end with blocks of zeros, which nobody writes. */
+  packedBlocks: number;
   /** Blocks of directories and symlinks that don't lie behind their inodes. */
   bodyBlocks: number;
   hasChunks: boolean;
@@ -34,6 +36,7 @@ export function layOut(tree: FileTree): TreeLayout {
     count: 0,
     inodes: 0,
     metadataBytes: 0,
+    packedBlocks: 0,
     bodyBlocks: 0,
     hasChunks: false,
     contentBytes: 0,
@@ -62,7 +65,11 @@ export function layOut(tree: FileTree): TreeLayout {
 
 function numberPacked(layout: TreeLayout, tree: FileTree): void {
   const firstSlot = metadataBlocks(layout) * BLOCK_SLOTS;
-  for (const id of packedInodes(tree)) setNumber(tree, id, firstSlot + tree.packed.get(id) - 1);
+  for (const id of packedInodes(tree)) {
+    const slot = tree.packed.get(id) - 1;
+    setNumber(tree, id, firstSlot + slot);
+    layout.packedBlocks = Math.max(layout.packedBlocks, Math.floor(slot / BLOCK_SLOTS) + 1);
+  }
 }
 
 /** Those that have a name. */

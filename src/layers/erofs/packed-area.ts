@@ -7,7 +7,6 @@ import { SECTION_BYTES, type Section } from './section.ts';
 
 /** Where inodes lie that have their file's tail behind them: all but the inodes is there. */
 export type PackedArea = {
-  readonly blocks: number;
   /** The bytes may be changed, and are overwritten by the next read. */
   read(offset: number, length: number): Promise<Buffer>;
 };
@@ -16,9 +15,9 @@ export type PackedArea = {
 export async function* packedSections(
   tree: FileTree,
   area: PackedArea,
-  { start, bodyStart }: { start: number; bodyStart: number },
+  { start, blocks, bodyStart }: { start: number; blocks: number; bodyStart: number },
 ): AsyncGenerator<Section> {
-  const end = start + area.blocks * BLOCK_BYTES;
+  const end = start + blocks * BLOCK_BYTES;
   const sectionOf = (position: number) => Math.floor(position / SECTION_BYTES);
   const positionOf = (id: InodeId) => start + (tree.packed.get(id) - 1) * SLOT_BYTES;
   const inodes = new Groups();

@@ -29,7 +29,7 @@ export async function* writeErofs(
   const layout = layOut(tree);
   const { packed } = options;
   const packedStart = options.startBlock + metadataBlocks(layout);
-  const bodyStart = packedStart + packed.blocks;
+  const bodyStart = packedStart + layout.packedBlocks;
   const blocks = bodyStart + layout.bodyBlocks;
   if (blocks >= MAX_BLOCKS)
     throw new LarderError('erofs.unrepresentable', `${blocks} blocks are more than EROFS addresses`);
@@ -54,7 +54,7 @@ export async function* writeErofs(
   metadata.skipTo(packedStart * BLOCK_BYTES);
   bodies.skipTo(blocks * BLOCK_BYTES);
   yield* metadata.takeAll();
-  yield* packedSections(tree, packed, { start: packedStart * BLOCK_BYTES, bodyStart });
+  yield* packedSections(tree, packed, { start: packedStart * BLOCK_BYTES, blocks: layout.packedBlocks, bodyStart });
   yield* bodies.takeAll();
   yield { position: 0, bytes: encodeSuperblock({ ...options, blocks, layout, rootNid: tree.nid.get(tree.root) }) };
   return { blobBytes: blocks * BLOCK_BYTES, contentBytes: layout.contentBytes, inodes: layout.inodes };

@@ -16,8 +16,10 @@ export function treeDigest(file: Uint8Array) {
   return digestOf(Buffer.concat(digests));
 }
 
+export type MemorySink = LayerSink & { blob(): Buffer };
+
 /** A sink in memory; what nobody wrote reads as zeros. */
-export function memorySink(): LayerSink & { blob(): Buffer } {
+export function memorySink(): MemorySink {
   const writes: { position: number; bytes: Buffer }[] = [];
   return {
     async writev(buffers, position) {
@@ -61,10 +63,9 @@ export async function* pieces(bytes: Buffer, pieceBytes: number): AsyncGenerator
 /** Converts a plain tar in memory, expecting the digests it has. */
 export async function convertTar(
   tar: Buffer,
-  options: Partial<ConvertLayerOptions> & { pieceBytes?: number } = {},
+  options: Partial<ConvertLayerOptions> & { pieceBytes?: number; sink?: MemorySink } = {},
 ): Promise<ConvertedLayer & { blob: Buffer }> {
-  const sink = memorySink();
-  const { pieceBytes = 64 * 1024, ...rest } = options;
+  const { pieceBytes = 64 * 1024, sink = memorySink(), ...rest } = options;
   const digest = digestOf(tar);
   const layer = await convertLayer(pieces(tar, pieceBytes), {
     compression: 'none',

@@ -111,6 +111,15 @@ test('a layer whose scratch file fails is refused with its error, and the file i
   assert.deepEqual([counts.opened, counts.closed], [1, 1]);
 });
 
+test('tails count for what a blob may become', async () => {
+  const tar = tarOf(Array.from({ length: 1000 }, (_, index) => file(`${index}`, contentOf(index, 2500))));
+  let reserved = 0;
+  const { blobBytes } = await convertTar(tar, {
+    sink: { ...memorySink(), reserve: (bytes) => (reserved = Math.max(reserved, bytes)) },
+  });
+  assert.ok(reserved > 2_500_000 && reserved <= blobBytes, `${reserved} of ${blobBytes}`);
+});
+
 test('a blob has its last byte, when files of zeros that were replaced were the last of it', async () => {
   const names = Array.from({ length: 50 }, (_, index) => `${index}`);
   const zeros = names.map((name) => file(name, Buffer.alloc(3000)));

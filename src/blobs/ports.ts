@@ -30,7 +30,10 @@ export type BlobIngest = {
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
   /** A file for bytes that go into the blob later. */
   scratch(): Promise<ScratchFile>;
-  /** fsync → check that the file has `bytes` bytes → rename → fsync of the folder. Committing a diffID that is there already keeps the old blob. */
+  /**
+   * fsync → check that the file has `bytes` bytes → rename → fsync of the folder. A blob that is there is replaced: an earlier
+   * version may have written it, with other bytes than the caller is about to record.
+   */
   commit(diffId: Digest, bytes: number): Promise<void>;
   /** Throws the bytes away; safe to call at any time, also after commit. */
   abort(): Promise<void>;

@@ -6,7 +6,7 @@ import { onDisk } from './disk-errors.ts';
 import { createDurableFile, makeFolder, removeDurably, syncName } from './durable-file.ts';
 import { createLayout, diffIdOfFile, snapshotIdOfFile, TEMPORARY_PREFIX } from './layout.ts';
 import type { BlobIngest, BlobReader, BlobStore } from './ports.ts';
-import { isMarkedVerified } from './verified-file.ts';
+import { createScratchFile } from './scratch-file.ts';
 
 /** A blob store whose files nodes of this machine can open. */
 export type DiskBlobs = BlobStore & {
@@ -32,15 +32,9 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
       const file = await createDurableFile(layout.blobs);
       return {
         writev: (buffers, position) => file.writev(buffers, position),
+        scratch: () => createScratchFile(layout.blobs),
         abort: () => file.abort(),
-        async commit(diffId, bytes) {
-          const path = layout.blobFile(diffId);
-          const isThere = (await sizeOf(path)) === bytes && (await isMarkedVerified(path));
-          if (!isThere) return file.publish(path, bytes);
-          // The same diffID gives the same bytes. Whoever wrote them may have been killed before its name was synced.
-          await file.abort();
-          await syncName(path);
-        },
+        commit: (diffId, bytes) => file.publish(layout.blobFile(diffId), bytes),
       };
     },
 

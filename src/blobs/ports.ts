@@ -28,10 +28,23 @@ export type BlobStore = {
 export type BlobIngest = {
   /** Writes the buffers one after the other from this byte position on. The buffers may be reused once the promise settles. */
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
-  /** fsync → check that the file has `bytes` bytes → rename → fsync of the folder. Committing a diffID that is there already keeps the old blob. */
+  /** A file for bytes that go into the blob later. */
+  scratch(): Promise<ScratchFile>;
+  /**
+   * fsync → check that the file has `bytes` bytes → rename → fsync of the folder. A blob that is there is replaced: an earlier
+   * version may have written it, with other bytes than the caller is about to record.
+   */
   commit(diffId: Digest, bytes: number): Promise<void>;
   /** Throws the bytes away; safe to call at any time, also after commit. */
   abort(): Promise<void>;
+};
+
+/** Nobody else sees it, and it is gone once closed, or with the process. The caller closes it. */
+export type ScratchFile = {
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Fills the memory with what was written from this position on; throws `blobs.short-read` behind the end. */
+  read(into: Uint8Array, position: number): Promise<void>;
+  close(): Promise<void>;
 };
 
 export type BlobReader = {

@@ -117,6 +117,7 @@ async function convert(
       expectedDiffId: job.diffId,
       expectedBytes: job.compressedBytes,
       sink: {
+        scratch: () => ingest.scratch(),
         reserve(blobBytes) {
           if (blobBytes > job.maxBlobBytes) throw exceedsSize(job);
         },

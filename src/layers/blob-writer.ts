@@ -10,6 +10,16 @@ export type LayerSink = {
   writev(buffers: readonly Uint8Array[], position: number): Promise<void>;
   /** The blob will have at least so many bytes; throws when it may not. Holes count, though they are never written. */
   reserve?(blobBytes: number): void;
+  /** A file for bytes that go into the blob later. */
+  scratch(): Promise<ScratchFile>;
+};
+
+/** Nobody else sees it, and it is gone once closed, or with the process. */
+export type ScratchFile = {
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** Fills the memory with what was written from this position on. */
+  read(into: Uint8Array, position: number): Promise<void>;
+  close(): Promise<void>;
 };
 
 /** Writes under way: one that the disk works on, one that waits for it. Bounds memory together with MEMORY_BYTES. */
@@ -104,9 +114,10 @@ export class BlobWriter {
     this.#rethrow();
   }
 
-  /** After `finish`: writes at any position where nothing was written. */
-  async writeAt(position: number, bytes: Buffer): Promise<void> {
-    await Promise.all([this.#digest.add(position, bytes), this.#sink.writev([bytes], position)]);
+  /** Appends at another position, where nothing was written. */
+  appendAt(position: number, bytes: Buffer): void {
+    if (position !== this.position) this.#next(position);
+    this.append(bytes);
   }
 
   /** The tree digest of all that was written, a file of so many bytes. */

@@ -13,10 +13,12 @@ import {
   IMPLICIT_ROOT,
   writeErofs,
 } from './erofs/index.ts';
+import { FileDataWriter } from './file-data.ts';
 import { LayerBuilder } from './layer-builder.ts';
 import { LayerTree } from './layer-tree.ts';
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
 import { type LowerLookup, missingLink, resolveLower } from './lower.ts';
+import { PackedInodes } from './packed-inodes.ts';
 import { TarReader } from './tar-reader.ts';
 
 export type ConvertLayerOptions = {
@@ -87,18 +89,21 @@ export async function convertLayer(
   // Block 0 is the superblock's.
   const writer = new BlobWriter(sink, BLOCK_BYTES, hashing);
   using tree = new LayerTree(limits);
-  const builder = new LayerBuilder(tree, writer, limits);
+  const packed = new PackedInodes(sink);
+  const files = new FileDataWriter(writer, packed);
+  const builder = new LayerBuilder({ tree, writer, files, limits });
   try {
-    const read = await readTar(source, { ...options, limits, builder, writer, hashing });
+    const read = await readTar(source, { ...options, limits, builder, files, hashing });
     const implicit = tree.implicitDirectories();
     const [link] = tree.lowerLinks();
     const hasImplicitRoot = implicit.some(({ directory }) => directory === tree.root);
-    if (lower) await resolveLower({ tree, lookup: lower, writer });
+    if (lower) await resolveLower({ tree, lookup: lower, files });
     else if (link) throw missingLink(link);
     tree.finish();
     const uuid = uuidOf(expectedDiffId);
     const summary = await writeTree(tree.files, {
       writer,
+      packed,
       uuid,
       volumeName: hasImplicitRoot && !lower ? IMPLICIT_ROOT : '',
       signal,
@@ -114,15 +119,20 @@ export async function convertLayer(
       usedLower: lower !== undefined && (link !== undefined || implicit.length > 0),
     };
   } finally {
-    await writer.close();
+    await Promise.all([writer.close(), packed.close()]);
   }
 }
 
 async function readTar(
   source: AsyncIterable<Uint8Array>,
-  options: ConvertLayerOptions & { limits: LayerLimits; builder: LayerBuilder; writer: BlobWriter; hashing: Hashing },
+  options: ConvertLayerOptions & {
+    limits: LayerLimits;
+    builder: LayerBuilder;
+    files: FileDataWriter;
+    hashing: Hashing;
+  },
 ): Promise<{ digest: Digest; diffId: Digest; compressedBytes: number; tarBytes: number }> {
-  const { compression, signal, limits, builder, writer, expectedBytes, hashing } = options;
+  const { compression, signal, limits, builder, files, expectedBytes, hashing } = options;
   const decompress = options.decompressor ?? createDecompressor();
   const reader = new TarReader(builder, limits);
   const hash = createHash('sha256');
@@ -150,7 +160,7 @@ async function readTar(
       if (tarBytes > limits.ratioFloorBytes) enforce(limits, 'maxRatio', tarBytes / compressedBytes);
       await tarHash.update(chunk);
       reader.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
-      if (writer.isFull) await writer.flush();
+      if (files.isFull) await files.flush();
       if (isLarge || !builder.isLarge) continue;
       isLarge = true;
       await options.onLarge?.();
@@ -173,20 +183,26 @@ async function writeTree(
   tree: FileTree,
   options: {
     writer: BlobWriter;
+    packed: PackedInodes;
     uuid: Uint8Array;
     volumeName: string;
     signal: AbortSignal | undefined;
   },
 ): Promise<ErofsSummary> {
-  const { writer, uuid, volumeName, signal } = options;
+  const { writer, packed, uuid, volumeName, signal } = options;
   writer.align(BLOCK_BYTES);
-  const sections = writeErofs(tree, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName });
-  await writer.finish();
+  const sections = writeErofs(tree, { startBlock: writer.position / BLOCK_BYTES, uuid, volumeName, packed });
   for (;;) {
-    const { done, value } = sections.next();
-    if (done) return value;
+    const { done, value } = await sections.next();
+    if (done) {
+      await writer.finish();
+      return value;
+    }
     signal?.throwIfAborted();
-    await writer.writeAt(value.position, value.bytes);
+    // Block 0 makes it a file system: all else is there by then.
+    if (value.position === 0) await writer.finish();
+    writer.appendAt(value.position, value.bytes);
+    if (writer.isFull) await writer.flush();
   }
 }
 

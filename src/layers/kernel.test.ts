@@ -149,6 +149,18 @@ const oddities: TestEntry[] = [
     gnuLongName: `${'d'.repeat(255)}/${'f'.repeat(255)}`,
     patch: (header) => header.write('ustar  \0', 257, 'latin1'),
   },
+  { path: 'tails', type: '5', mode: 0o755 },
+  ...[1, 3071, 3072, 3073, 4032, 4095, 4096, 4097, 7168, 7169, 8191].map((size) => ({
+    path: `tails/${size}`,
+    data: Buffer.alloc(size, `${size} `),
+  })),
+  { path: 'tails/xattr', data: Buffer.alloc(6000, 't'), pax: { 'SCHILY.xattr.user.x': 'v'.repeat(1000) } },
+  { path: 'tails/large-xattr', data: Buffer.alloc(3000, 'T'), pax: { 'SCHILY.xattr.user.x': 'v'.repeat(2000) } },
+  { path: 'tails/same', type: '1', linkPath: 'tails/xattr' },
+  ...Array.from({ length: 60 }, (_, index) => ({
+    path: `tails/n${index}`,
+    data: Buffer.alloc(index * 50, `${index}`),
+  })),
   { path: 'wide', type: '5', mode: 0o755 },
   ...Array.from({ length: 400 }, (_, index) => ({
     path: `wide/${index % 3 === 0 ? '-' : ''}${'n'.repeat(index % 60)}${index}`,

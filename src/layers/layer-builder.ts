@@ -1,6 +1,7 @@
 import { LarderError } from '../lib/errors.ts';
 import type { BlobWriter } from './blob-writer.ts';
-import { BLOCK_BYTES, type ByteString, type FileData, type Inode } from './erofs/index.ts';
+import { BLOCK_BYTES, type ByteString, type FileData, type Inode, type InodeAttributes } from './erofs/index.ts';
+import type { FileDataWriter } from './file-data.ts';
 import { cleanPath, invalid, type LayerTree } from './layer-tree.ts';
 import { enforce, type LayerLimits } from './limits.ts';
 import { layOutSparse, SparseFileWriter } from './sparse-file.ts';
@@ -24,10 +25,11 @@ const LARGE_BYTES = 16 << 20;
 /** An inode and its name, measured; a directory takes twice as much. */
 const ENTRY_BYTES = 150;
 
-/** Turns tar entries into the layer's tree, and writes files' data to the blob as it comes, each from a new block on. */
+/** Turns tar entries into the layer's tree, and writes files' data as it comes. */
 export class LayerBuilder implements TarHandler {
   readonly #tree: LayerTree;
   readonly #writer: BlobWriter;
+  readonly #files: FileDataWriter;
   readonly #limits: LayerLimits;
   #entries = 0;
   #metadataBytes = 0;
@@ -35,9 +37,11 @@ export class LayerBuilder implements TarHandler {
   /** Where the present entry's data goes; undefined when it is of no use. */
   #target: { append(bytes: Buffer): void } | undefined;
 
-  constructor(tree: LayerTree, writer: BlobWriter, limits: LayerLimits) {
+  constructor(options: { tree: LayerTree; writer: BlobWriter; files: FileDataWriter; limits: LayerLimits }) {
+    const { tree, writer, files, limits } = options;
     this.#tree = tree;
     this.#writer = writer;
+    this.#files = files;
     this.#limits = limits;
   }
 
@@ -93,7 +97,7 @@ export class LayerBuilder implements TarHandler {
     const attributes = applyXattrs({ mode, uid, gid, mtimeSec, mtimeNsec, xattrs }, kind);
     switch (kind) {
       case 'file':
-        return { ...attributes, kind, size: entry.size, data: this.#layOutFile(entry) };
+        return { ...attributes, kind, size: entry.size, data: this.#layOutFile(entry, attributes) };
       case 'directory':
         return { ...attributes, kind };
       case 'symlink':
@@ -112,19 +116,18 @@ export class LayerBuilder implements TarHandler {
     return { ...attributes, kind, major: 0, minor: 0 };
   }
 
-  #layOutFile({ size, sparse }: TarEntry): FileData {
+  #layOutFile({ size, sparse }: TarEntry, { xattrs }: InodeAttributes): FileData {
     enforce(this.#limits, 'maxFileBytes', size);
+    if (!sparse) {
+      this.#target = this.#files;
+      return this.#files.begin(size, xattrs);
+    }
     this.#writer.align(BLOCK_BYTES);
     const firstBlock = this.#writer.position / BLOCK_BYTES;
-    if (!sparse) {
-      this.#writer.reserve(size);
-      this.#target = this.#writer;
-      return size === 0 ? 0 : firstBlock;
-    }
     const layout = layOutSparse(sparse, size, firstBlock);
     this.#sparseOverheadBytes += layout.overheadBytes;
     enforce(this.#limits, 'maxSparseOverheadBytes', this.#sparseOverheadBytes);
-    this.#writer.reserve(layout.ranges.reduce((bytes, { start, end }) => bytes + end - start, 0));
+    this.#files.reserve(layout.ranges.reduce((bytes, { start, end }) => bytes + end - start, 0));
     this.#target = new SparseFileWriter(this.#writer, sparse, layout.ranges);
     return layout.data;
   }

@@ -1,6 +1,6 @@
 import { LarderError } from '../lib/errors.ts';
-import type { BlobWriter } from './blob-writer.ts';
-import { BLOCK_BYTES, type ByteString, type Inode, type InodeAttributes, type InodeId } from './erofs/index.ts';
+import type { ByteString, Inode, InodeAttributes, InodeId } from './erofs/index.ts';
+import type { FileDataWriter } from './file-data.ts';
 import { cleanPath, invalid, type LayerTree, type LowerLink } from './layer-tree.ts';
 
 /** What the layers below have at a path, stacked as overlayfs shows them. */
@@ -26,7 +26,7 @@ export type LowerLookup = (path: ByteString) => Promise<LowerInode | undefined>;
 export async function resolveLower(options: {
   tree: LayerTree;
   lookup: LowerLookup;
-  writer: BlobWriter;
+  files: FileDataWriter;
 }): Promise<void> {
   const { tree, lookup } = options;
   await copyLinks(options);
@@ -45,15 +45,15 @@ export async function resolveLower(options: {
   }
 }
 
-async function copyLinks(options: { tree: LayerTree; lookup: LowerLookup; writer: BlobWriter }): Promise<void> {
-  const { tree, lookup, writer } = options;
+async function copyLinks(options: { tree: LayerTree; lookup: LowerLookup; files: FileDataWriter }): Promise<void> {
+  const { tree, lookup, files } = options;
   // All of them first: what is placed below changes the tree.
   const links = [...tree.lowerLinks()];
   const copied = new Set<InodeId>();
   for (const { inode, path, target } of links) {
     if (copied.has(inode)) continue;
     copied.add(inode);
-    tree.files.become(inode, await copyUp(target, path, lookup, writer));
+    tree.files.become(inode, await copyUp(target, path, lookup, files));
     if (tree.get(cleanPath(target)) === undefined) tree.placeLink(cleanPath(target), inode);
   }
 }
@@ -77,7 +77,12 @@ export function missingLink({ path, target }: LowerLink): LarderError {
   );
 }
 
-async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup, writer: BlobWriter): Promise<Inode> {
+async function copyUp(
+  target: ByteString,
+  path: ByteString,
+  lookup: LowerLookup,
+  files: FileDataWriter,
+): Promise<Inode> {
   const lower = await lookup(target);
   if (!lower) throw invalid('a hard link to nothing', path);
   switch (lower.kind) {
@@ -86,15 +91,16 @@ async function copyUp(target: ByteString, path: ByteString, lookup: LowerLookup,
     case 'symlink':
       return lower;
     case 'file': {
-      writer.align(BLOCK_BYTES);
-      const start = writer.position;
-      writer.reserve(lower.size);
+      const data = files.begin(lower.size, lower.xattrs);
+      let bytesLeft = lower.size;
       for await (const bytes of lower.data) {
-        writer.append(bytes);
-        if (writer.isFull) await writer.flush();
+        bytesLeft -= bytes.length;
+        if (bytesLeft < 0) break;
+        files.append(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+        if (files.isFull) await files.flush();
       }
-      if (writer.position - start !== lower.size) throw invalid('a hard link to a file that changed its size', path);
-      return { ...lower, data: lower.size === 0 ? 0 : start / BLOCK_BYTES };
+      if (bytesLeft !== 0) throw invalid('a hard link to a file that changed its size', path);
+      return { ...lower, data };
     }
     case 'character':
     case 'block':

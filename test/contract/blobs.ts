@@ -63,6 +63,20 @@ export function describeBlobContract(
       assert.deepEqual(Buffer.from(await store.readBlob(digestOf(3))), Buffer.concat(buffers));
     });
 
+    test('a scratch file gives back what was written, and is never visible', async () => {
+      const ingest = await blobs.begin();
+      const scratch = await ingest.scratch();
+      await scratch.write(text('world'), 5);
+      await scratch.write(text('hello'), 0);
+      const bytes = Buffer.alloc(6);
+      await scratch.read(bytes, 3);
+      assert.equal(bytes.toString(), 'loworl');
+      await assert.rejects(scratch.read(bytes, 5), { code: 'blobs.short-read' });
+      await ingest.abort();
+      assert.equal(await blobs.removeLeftovers(), 0);
+      await scratch.close();
+    });
+
     test('a blob of the wrong size is refused and leaves nothing', async () => {
       const ingest = await blobs.begin();
       await ingest.writev([text('short')], 0);
@@ -81,14 +95,14 @@ export function describeBlobContract(
       assert.equal(await blobs.size(digestOf(5)), undefined);
     });
 
-    test('committing a diffID that is there keeps the old blob; two at once end with one', async () => {
+    test('committing a diffID that is there replaces the blob, which another version may have written; two at once end with one', async () => {
       const ingests = await Promise.all([blobs.begin(), blobs.begin()]);
       await Promise.all(ingests.map((ingest) => ingest.writev([text('same')], 0)));
       await Promise.all(ingests.map((ingest) => ingest.commit(digestOf(6), 4)));
       const late = await blobs.begin();
       await late.writev([text('SAME')], 0);
       await late.commit(digestOf(6), 4);
-      assert.equal(Buffer.from(await store.readBlob(digestOf(6))).toString(), 'same');
+      assert.equal(Buffer.from(await store.readBlob(digestOf(6))).toString(), 'SAME');
     });
 
     test('a removed blob is gone; removing nothing is fine', async () => {

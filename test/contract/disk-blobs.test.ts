@@ -102,6 +102,9 @@ describe('disk blobs on a full disk', { skip: noMount }, () => {
     });
     await ingest.abort();
     assert.deepEqual(await readdir(join(mount, 'layers/sha256')), []);
+    const scratch = await ingest.scratch();
+    await assert.rejects(scratch.write(Buffer.alloc(500_000), 0), { code: 'blobs.no-space' });
+    await scratch.close();
     await assert.rejects(blobs.putSnapshot('s-00000000000000000001', 'x'.repeat(500_000)), { code: 'blobs.no-space' });
     assert.deepEqual(await readdir(join(mount, 'snapshots')), []);
     const small = await blobs.begin();

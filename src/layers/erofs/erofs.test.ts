@@ -6,10 +6,12 @@ import { describeBlob, readFrom } from '../testing/memory.ts';
 import { crc32c } from './crc32c.ts';
 import { FileTree, type InodeId } from './file-tree.ts';
 import type { Inode } from './inode.ts';
+import type { PackedArea } from './packed-area.ts';
 import { openErofs } from './reader.ts';
 import { writeErofs } from './writer.ts';
 
 const UUID = Buffer.alloc(16, 7);
+const NOTHING_PACKED: PackedArea = { read: async () => Buffer.alloc(0) };
 
 type Node = Inode & { entries?: ReadonlyMap<string, Node> };
 
@@ -22,11 +24,14 @@ function plant(tree: FileTree, directory: InodeId, entries: Iterable<[string, No
 }
 
 /** The blob of a tree whose files' data is all in block 1. */
-function blobOf(tree: FileTree): Buffer {
-  const sections = Array.from(writeErofs(tree, { startBlock: 2, uuid: UUID }), ({ position, bytes }) => ({
-    position,
-    bytes: Buffer.from(bytes),
-  }));
+async function blobOf(tree: FileTree): Promise<Buffer> {
+  const sections = await Array.fromAsync(
+    writeErofs(tree, { startBlock: 2, uuid: UUID, packed: NOTHING_PACKED }),
+    ({ position, bytes }) => ({
+      position,
+      bytes: Buffer.from(bytes),
+    }),
+  );
   const blob = Buffer.alloc(sections.reduce((end, { position, bytes }) => Math.max(end, position + bytes.length), 0));
   for (const { position, bytes } of sections) bytes.copy(blob, position);
   blob.fill('x', 4096, 8192);
@@ -45,7 +50,7 @@ test('names are found by bisection, in directories of any size', async () => {
         names.map((each) => [each, { ...attributes, kind: 'symlink', target: each }]),
       );
     let reads = 0;
-    const blob = blobOf(tree);
+    const blob = await blobOf(tree);
     const reader = await openErofs((position, length) => {
       reads++;
       return readFrom(blob)(position, length);
@@ -62,14 +67,14 @@ test('names are found by bisection, in directories of any size', async () => {
   }
 });
 
-test('a directory of 200,000 directories', () => {
+test('a directory of 200,000 directories', async () => {
   const attributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: [] };
   const tree = new FileTree(attributes);
   for (let index = 0; index < 200_000; index++)
     tree.set(tree.root, `${index}`, tree.add({ ...attributes, kind: 'directory' }));
-  const sections = writeErofs(tree, { startBlock: 1, uuid: UUID });
-  let next = sections.next();
-  while (!next.done) next = sections.next();
+  const sections = writeErofs(tree, { startBlock: 1, uuid: UUID, packed: NOTHING_PACKED });
+  let next = await sections.next();
+  while (!next.done) next = await sections.next();
   assert.equal(next.value.inodes, 200_001);
 });
 
@@ -145,7 +150,7 @@ test('a random tree is read back as it was written', async () => {
       plant(files, files.root, root.entries ?? []);
       const expected: Record<string, unknown> = {};
       model('', root, expected);
-      const actual = await describeBlob(blobOf(files));
+      const actual = await describeBlob(await blobOf(files));
       const found = Object.fromEntries(
         Object.entries(actual).map(([path, value]) => [path === '' ? '' : `/${path}`, value]),
       );
@@ -163,7 +168,7 @@ test('a directory of many blocks is sorted across them', async () => {
     const key = `${index % 7 === 0 ? '!' : ''}name-${index}`;
     files.set(files.root, key, files.add({ ...base, kind: 'file', size: 0, data: 0 }));
   }
-  const reader = await openErofs(readFrom(blobOf(files)));
+  const reader = await openErofs(readFrom(await blobOf(files)));
   const names: string[] = [];
   for await (const entry of reader.list(reader.root)) names.push(entry.name);
   assert.deepEqual(names, [...files.entries(files.root).keys()].toSorted());
@@ -186,7 +191,7 @@ test('a broken blob is refused, or read, but never anything else', async () => {
     ['s', { ...base, kind: 'file', size: 90_000, data: holes }],
     ['l', { ...base, kind: 'symlink', target: 'f' }],
   ]);
-  const blob = blobOf(files);
+  const blob = await blobOf(files);
   const mutation = fc.record({ at: fc.integer({ min: 8192, max: blob.length - 1 }), byte: fc.nat(255) });
   await fc.assert(
     fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 5 }), async (mutations) => {

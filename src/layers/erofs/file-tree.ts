@@ -1,6 +1,6 @@
 import { ByteStore } from './byte-store.ts';
 import { Column } from './column.ts';
-import type { ByteString, ChunkMap, Inode, InodeAttributes, InodeKind, Xattr } from './inode.ts';
+import type { ByteString, ChunkMap, FileData, Inode, InodeAttributes, InodeKind, Xattr } from './inode.ts';
 import { encodeXattrs } from './xattr-area.ts';
 
 /** An inode's index in its tree. */
@@ -29,6 +29,8 @@ export class FileTree implements Disposable {
   readonly firstBlock = new Column(Uint32Array);
   readonly major = new Column(Uint32Array);
   readonly minor = new Column(Uint32Array);
+  /** Of a file whose tail lies behind its inode: one more than the slot in the area of such inodes; else 0. */
+  readonly packed = new Column(Uint32Array);
   /** Of files with holes. */
   readonly chunkMaps = new Map<InodeId, ChunkMap>();
   /** The writer's: the inode's number; 0 before it has a place, and of the root. */
@@ -63,8 +65,7 @@ export class FileTree implements Disposable {
     this.setAttributes(id, inode);
     if (inode.kind === 'file') {
       this.size.set(id, inode.size);
-      if (typeof inode.data === 'number') this.firstBlock.set(id, inode.data);
-      else this.chunkMaps.set(id, inode.data);
+      this.#setData(id, inode.data);
     } else if (inode.kind === 'symlink') {
       this.size.set(id, inode.target.length);
       this.#target.set(id, this.#bytes.add(inode.target));
@@ -146,6 +147,17 @@ export class FileTree implements Disposable {
 
   delete(directory: InodeId, name: ByteString): void {
     this.#entries.get(directory)?.delete(name);
+  }
+
+  #setData(id: InodeId, data: FileData): void {
+    if (typeof data === 'number') {
+      this.firstBlock.set(id, data);
+    } else if ('slot' in data) {
+      this.firstBlock.set(id, data.firstBlock);
+      this.packed.set(id, data.slot + 1);
+    } else {
+      this.chunkMaps.set(id, data);
+    }
   }
 
   /** Gives the memory back at once: a large tree that waits for the collector would stand beside the next one. */

@@ -1,6 +1,6 @@
 export type { InodeId } from './file-tree.ts';
 export { FileTree } from './file-tree.ts';
-export { BLOCK_BYTES, IMPLICIT_ROOT, NAME_MAX_BYTES } from './format.ts';
+export { BLOCK_BYTES, IMPLICIT_ROOT, INODE_BYTES, NAME_MAX_BYTES, SLOT_BYTES } from './format.ts';
 export type {
   ByteString,
   ChunkMap,
@@ -10,8 +10,10 @@ export type {
   Xattr,
 } from './inode.ts';
 export { NO_XATTRS } from './inode.ts';
+export type { PackedArea } from './packed-area.ts';
 export type { ErofsFile, ErofsReader, ReadAt } from './reader.ts';
 export { HEAD_BYTES, openErofs, volumeNameOf } from './reader.ts';
-export type { ErofsSummary, Section } from './writer.ts';
+export { SlotAllocator } from './slot-allocator.ts';
+export type { ErofsSummary } from './writer.ts';
 export { writeErofs } from './writer.ts';
-export { splitXattrName } from './xattr-area.ts';
+export { splitXattrName, xattrAreaBytes } from './xattr-area.ts';

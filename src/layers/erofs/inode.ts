@@ -27,8 +27,11 @@ export type ChunkMap = {
   readonly runs: { firstChunk: number; count: number; firstBlock: number }[];
 };
 
+/** Of a file whose last, partial block lies behind its inode: the first of its other blocks, 0 without any, and the inode's slot. */
+export type PackedData = { readonly firstBlock: number; readonly slot: number };
+
 /** Of a file: the first of its consecutive blocks, or a map where it has holes. */
-export type FileData = number | ChunkMap;
+export type FileData = number | PackedData | ChunkMap;
 
 /** What is put into a tree. */
 export type Inode = InodeAttributes &

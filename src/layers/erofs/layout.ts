@@ -2,16 +2,21 @@ import { LarderError } from '../../lib/errors.ts';
 import { blockBytes, nameBlocks } from './dirents.ts';
 import type { FileTree, InodeId } from './file-tree.ts';
 import { BLOCK_BYTES, CHUNK_INDEX_BYTES, INODE_BYTES, SLOT_BYTES } from './format.ts';
+import { BLOCK_SLOTS } from './slot-allocator.ts';
 
 /** Of an inode, in 32 bits of a directory entry; the format has 64. */
 const MAX_NID = 0xffff_ffff;
 
 /** Where everything goes: the first pass over a tree. */
 export type TreeLayout = {
-  /** Every inode once, by rising number: the first `inodes` of these. */
+  /** Inodes without a place, each once, by rising number: the first `count` of these. The packed ones follow behind them. */
   placed: Uint32Array;
+  count: number;
+  /** All of them. */
   inodes: number;
   metadataBytes: number;
+  /** Of the packed inodes, up to the last that has a name: a file must not end with blocks of zeros, which nobody writes. */
+  packedBlocks: number;
   /** Blocks of directories and symlinks that don't lie behind their inodes. */
   bodyBlocks: number;
   hasChunks: boolean;
@@ -21,14 +26,17 @@ export type TreeLayout = {
 
 /**
  * Gives every inode its number, and every directory its size and, counted from 0, its first block.
- * Root first, for its number must fit 16 bits; then directory by directory, so that `ls -l` reads consecutive inodes.
+ * Root first, for its number must fit 16 bits; then directory by directory, so that `ls -l` reads consecutive inodes; then the
+ * area of packed inodes, which have their slots already.
  */
 export function layOut(tree: FileTree): TreeLayout {
   const { root, links } = tree;
   const layout: TreeLayout = {
     placed: new Uint32Array(tree.count),
+    count: 0,
     inodes: 0,
     metadataBytes: 0,
+    packedBlocks: 0,
     bodyBlocks: 0,
     hasChunks: false,
     contentBytes: 0,
@@ -39,7 +47,7 @@ export function layOut(tree: FileTree): TreeLayout {
   for (let parent = pending.pop(); parent !== undefined; parent = pending.pop()) {
     const below: InodeId[] = [];
     for (const id of tree.entries(parent).values()) {
-      if (tree.nid.get(id) === 0) place(layout, tree, { id, parent });
+      if (links.get(id) === 0) place(layout, tree, { id, parent });
       if (tree.isDirectory(id)) {
         links.set(id, 2);
         links.set(parent, links.get(parent) + 1);
@@ -51,10 +59,34 @@ export function layOut(tree: FileTree): TreeLayout {
     // One by one: a call takes no hundred thousand arguments.
     for (const directory of below.toReversed()) pending.push(directory);
   }
+  numberPacked(layout, tree);
   return layout;
 }
 
+function numberPacked(layout: TreeLayout, tree: FileTree): void {
+  const firstSlot = metadataBlocks(layout) * BLOCK_SLOTS;
+  for (const id of packedInodes(tree)) {
+    const slot = tree.packed.get(id) - 1;
+    setNumber(tree, id, firstSlot + slot);
+    layout.packedBlocks = Math.max(layout.packedBlocks, Math.floor(slot / BLOCK_SLOTS) + 1);
+  }
+}
+
+/** Those that have a name. */
+export function* packedInodes(tree: FileTree): Generator<InodeId> {
+  for (let id = 0; id < tree.count; id++) if (tree.packed.get(id) > 0 && tree.links.get(id) > 0) yield id;
+}
+
+export function metadataBlocks({ metadataBytes }: TreeLayout): number {
+  return Math.ceil(metadataBytes / BLOCK_BYTES);
+}
+
 function place(layout: TreeLayout, tree: FileTree, { id, parent }: { id: InodeId; parent: InodeId }): void {
+  layout.inodes++;
+  if (tree.packed.get(id) > 0) {
+    layout.contentBytes += tree.size.get(id);
+    return;
+  }
   const head = INODE_BYTES + tree.xattrArea(id).length;
   const kind = tree.kindOf(id);
   let offset = layout.metadataBytes;
@@ -77,12 +109,15 @@ function place(layout: TreeLayout, tree: FileTree, { id, parent }: { id: InodeId
       body = chunkPadding(head) + chunkCount(tree, id) * CHUNK_INDEX_BYTES;
     }
   }
-  const nid = offset / SLOT_BYTES;
+  setNumber(tree, id, offset / SLOT_BYTES);
+  if (kind === 'directory') tree.parent.set(id, parent);
+  layout.placed[layout.count++] = id;
+  layout.metadataBytes = Math.ceil((offset + head + body) / SLOT_BYTES) * SLOT_BYTES;
+}
+
+function setNumber(tree: FileTree, id: InodeId, nid: number): void {
   if (nid > MAX_NID) throw new LarderError('erofs.unrepresentable', 'the metadata is more than inode numbers reach');
   tree.nid.set(id, nid);
-  if (kind === 'directory') tree.parent.set(id, parent);
-  layout.placed[layout.inodes++] = id;
-  layout.metadataBytes = Math.ceil((offset + head + body) / SLOT_BYTES) * SLOT_BYTES;
 }
 
 /** Sorts a directory, sets its size, and returns the bytes in its last block. */

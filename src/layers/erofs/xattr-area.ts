@@ -45,6 +45,11 @@ export function encodeXattrs(xattrs: readonly Xattr[], before: Uint8Array = NO_A
   return area;
 }
 
+/** Of the area of these attributes. */
+export function xattrAreaBytes(xattrs: readonly Xattr[]): number {
+  return xattrs.length === 0 ? 0 : xattrs.reduce((bytes, xattr) => bytes + entryBytes(xattr), XATTR_HEADER_BYTES);
+}
+
 /** `i_xattr_icount`: the area in units of 4 bytes, its header counted as one. */
 export function xattrCount(areaBytes: number): number {
   return areaBytes === 0 ? 0 : 1 + (areaBytes - XATTR_HEADER_BYTES) / 4;

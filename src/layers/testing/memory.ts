@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto';
 import { digestOfHex } from '../../lib/digest.ts';
 import { PIECE_BYTES } from '../../lib/piece-digest.ts';
-import type { LayerSink } from '../blob-writer.ts';
+import type { LayerSink, ScratchFile } from '../blob-writer.ts';
 import { type ConvertedLayer, type ConvertLayerOptions, convertLayer } from '../convert-layer.ts';
 import { type ErofsFile, openErofs, type ReadAt } from '../erofs/index.ts';
 
@@ -16,19 +16,40 @@ export function treeDigest(file: Uint8Array) {
   return digestOf(Buffer.concat(digests));
 }
 
+export type MemorySink = LayerSink & { blob(): Buffer };
+
 /** A sink in memory; what nobody wrote reads as zeros. */
-export function memorySink(): LayerSink & { blob(): Buffer } {
+export function memorySink(): MemorySink {
   const writes: { position: number; bytes: Buffer }[] = [];
   return {
     async writev(buffers, position) {
       await Promise.resolve();
       writes.push({ position, bytes: Buffer.concat(buffers) });
     },
+    scratch: memoryScratch,
     blob() {
       const blob = Buffer.alloc(writes.reduce((end, write) => Math.max(end, write.position + write.bytes.length), 0));
       for (const { position, bytes } of writes) bytes.copy(blob, position);
       return blob;
     },
+  };
+}
+
+/** A scratch file in memory. */
+export async function memoryScratch(): Promise<ScratchFile> {
+  const writes: { position: number; bytes: Buffer }[] = [];
+  return {
+    async write(bytes, position) {
+      writes.push({ position, bytes: Buffer.from(bytes) });
+    },
+    async read(into, position) {
+      const end = position + into.length;
+      for (const write of writes) {
+        const [from, to] = [Math.max(position, write.position), Math.min(end, write.position + write.bytes.length)];
+        if (from < to) into.set(write.bytes.subarray(from - write.position, to - write.position), from - position);
+      }
+    },
+    async close() {},
   };
 }
 
@@ -42,10 +63,9 @@ export async function* pieces(bytes: Buffer, pieceBytes: number): AsyncGenerator
 /** Converts a plain tar in memory, expecting the digests it has. */
 export async function convertTar(
   tar: Buffer,
-  options: Partial<ConvertLayerOptions> & { pieceBytes?: number } = {},
+  options: Partial<ConvertLayerOptions> & { pieceBytes?: number; sink?: MemorySink } = {},
 ): Promise<ConvertedLayer & { blob: Buffer }> {
-  const sink = memorySink();
-  const { pieceBytes = 64 * 1024, ...rest } = options;
+  const { pieceBytes = 64 * 1024, sink = memorySink(), ...rest } = options;
   const digest = digestOf(tar);
   const layer = await convertLayer(pieces(tar, pieceBytes), {
     compression: 'none',

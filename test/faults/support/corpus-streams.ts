@@ -196,6 +196,7 @@ export const HEAVY: readonly MakeCase[] = [
   () => zerosInGzip(2 ** 30),
   () => many('500,000 files, legal', manyEntries(file('00000000', ''), 500_000), 'Ready'),
   () => largeLayers(3, 500_000),
+  () => many('500,000 files of 1,500 bytes, legal', manyEntries(file('00000000', 'x'.repeat(1500)), 500_000), 'Ready'),
   () =>
     many('500,000 symlinks to 100 bytes, legal', manyEntries(symlink('00000000', 't'.repeat(100)), 500_000), 'Ready'),
   () =>

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { close } from 'node:fs';
 import { Socket } from 'node:net';
 import { makePipe } from '../lib/pipe.ts';
+import { standBack } from '../lib/priority.ts';
 
 /** What the child has written, or not read yet, while this process does something else. */
 const PIPE_BYTES = 1 << 20;
@@ -48,6 +49,7 @@ export async function spawnIntoRing(
   stdout.on('error', () => {}).resume();
   try {
     const child = spawn(command, args, { stdio: [input.readEnd, output.writeEnd, 'pipe'] });
+    if (child.pid !== undefined) standBack(child.pid);
     return { child, stdin, output: ring.read(stdout) };
   } finally {
     // The child has its own; ours would keep the stream open.

@@ -94,12 +94,12 @@ export async function convertLayer(
   const builder = new LayerBuilder({ tree, writer, files, limits });
   try {
     const read = await readTar(source, { ...options, limits, builder, files, hashing });
-    const implicit = tree.implicitDirectories();
+    const implicit = await tree.implicitDirectories();
     const [link] = tree.lowerLinks();
     const hasImplicitRoot = implicit.some(({ directory }) => directory === tree.root);
     if (lower) await resolveLower({ tree, lookup: lower, files });
     else if (link) throw missingLink(link);
-    tree.finish();
+    await tree.finish();
     const uuid = uuidOf(expectedDiffId);
     const summary = await writeTree(tree.files, {
       writer,

@@ -1,4 +1,5 @@
 import { LarderError } from '../lib/errors.ts';
+import { createTurns } from '../lib/turns.ts';
 import { type ByteString, FileTree, type Inode, type InodeAttributes, type InodeId, NO_XATTRS } from './erofs/index.ts';
 import { enforce, type LayerLimits } from './limits.ts';
 import { HAS_WHITEOUTS, OPAQUE } from './xattrs.ts';
@@ -130,9 +131,14 @@ export class LayerTree implements Disposable {
   }
 
   /** Directories that the tar doesn't name, parents first; the root is one of them, as its own parent. */
-  implicitDirectories(): ImplicitDirectory[] {
-    const all = [...this.#directories()];
-    return all.filter(({ directory }) => this.#implicit.has(directory));
+  async implicitDirectories(): Promise<ImplicitDirectory[]> {
+    const turns = createTurns();
+    const found: ImplicitDirectory[] = [];
+    for (const each of this.#directories()) {
+      if (turns.isOver) await turns.next();
+      if (this.#implicit.has(each.directory)) found.push(each);
+    }
+    return found;
   }
 
   /** Whether nothing but whiteouts is in the directory. */
@@ -190,8 +196,10 @@ export class LayerTree implements Disposable {
    * Completes the tree: marks opaque directories and those that hold whiteouts, and drops whiteouts in opaque ones, which
    * overlayfs would list. Called once, when nothing is added any more.
    */
-  finish(): void {
+  async finish(): Promise<void> {
+    const turns = createTurns();
     for (const { directory, isHidden } of this.#directories()) {
+      if (turns.isOver) await turns.next();
       if (this.#opaque.has(directory)) this.files.addXattr(directory, OPAQUE);
       let hasWhiteouts = false;
       for (const [name, inode] of this.files.entries(directory)) {

@@ -34,7 +34,7 @@ export async function resolveLower(options: {
     // Where the symlink leads, there may be another.
   }
   // Children first, so that a directory that is emptied goes, too.
-  for (const { directory, path, parent, name } of tree.implicitDirectories().toReversed()) {
+  for (const { directory, path, parent, name } of (await tree.implicitDirectories()).toReversed()) {
     const lower = await lookup(path);
     if (lower?.kind === 'directory') {
       const xattrs = lower.xattrs.filter((xattr) => !xattr.name.startsWith('trusted.overlay.'));
@@ -59,7 +59,7 @@ async function copyLinks(options: { tree: LayerTree; lookup: LowerLookup; files:
 }
 
 async function graftOne(tree: LayerTree, lookup: LowerLookup): Promise<boolean> {
-  for (const implicit of tree.implicitDirectories()) {
+  for (const implicit of await tree.implicitDirectories()) {
     if (implicit.directory === tree.root || tree.isOpaque(implicit.directory)) continue;
     const lower = await lookup(implicit.path);
     if (lower?.kind !== 'symlink') continue;

@@ -2,6 +2,9 @@
 import { createHash, type Hash, hash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import type { HashAnswer, HashRequest } from './hash-thread.ts';
+import { standBack } from './priority.ts';
+
+standBack();
 
 const streams = new Map<number, Hash>();
 

@@ -1,4 +1,5 @@
 import { LarderError } from '../../lib/errors.ts';
+import type { Turns } from '../../lib/turns.ts';
 import { blockBytes, nameBlocks } from './dirents.ts';
 import type { FileTree, InodeId } from './file-tree.ts';
 import { BLOCK_BYTES, CHUNK_INDEX_BYTES, INODE_BYTES, SLOT_BYTES } from './format.ts';
@@ -29,7 +30,7 @@ export type TreeLayout = {
  * Root first, for its number must fit 16 bits; then directory by directory, so that `ls -l` reads consecutive inodes; then the
  * area of packed inodes, which have their slots already.
  */
-export function layOut(tree: FileTree): TreeLayout {
+export async function layOut(tree: FileTree, turns: Turns): Promise<TreeLayout> {
   const { root, links } = tree;
   const layout: TreeLayout = {
     placed: new Uint32Array(tree.count),
@@ -47,6 +48,7 @@ export function layOut(tree: FileTree): TreeLayout {
   for (let parent = pending.pop(); parent !== undefined; parent = pending.pop()) {
     const below: InodeId[] = [];
     for (const id of tree.entries(parent).values()) {
+      if (turns.isOver) await turns.next();
       if (links.get(id) === 0) place(layout, tree, { id, parent });
       if (tree.isDirectory(id)) {
         links.set(id, 2);
@@ -59,13 +61,14 @@ export function layOut(tree: FileTree): TreeLayout {
     // One by one: a call takes no hundred thousand arguments.
     for (const directory of below.toReversed()) pending.push(directory);
   }
-  numberPacked(layout, tree);
+  await numberPacked(layout, tree, turns);
   return layout;
 }
 
-function numberPacked(layout: TreeLayout, tree: FileTree): void {
+async function numberPacked(layout: TreeLayout, tree: FileTree, turns: Turns): Promise<void> {
   const firstSlot = metadataBlocks(layout) * BLOCK_SLOTS;
   for (const id of packedInodes(tree)) {
+    if (turns.isOver) await turns.next();
     const slot = tree.packed.get(id) - 1;
     setNumber(tree, id, firstSlot + slot);
     layout.packedBlocks = Math.max(layout.packedBlocks, Math.floor(slot / BLOCK_SLOTS) + 1);

@@ -1,3 +1,4 @@
+import type { Turns } from '../../lib/turns.ts';
 import { Column } from './column.ts';
 import { encodeInode } from './encode-inode.ts';
 import type { FileTree, InodeId } from './file-tree.ts';
@@ -15,18 +16,22 @@ export type PackedArea = {
 export async function* packedSections(
   tree: FileTree,
   area: PackedArea,
-  { start, blocks, bodyStart }: { start: number; blocks: number; bodyStart: number },
+  { start, blocks, bodyStart, turns }: { start: number; blocks: number; bodyStart: number; turns: Turns },
 ): AsyncGenerator<Section> {
   const end = start + blocks * BLOCK_BYTES;
   const sectionOf = (position: number) => Math.floor(position / SECTION_BYTES);
   const positionOf = (id: InodeId) => start + (tree.packed.get(id) - 1) * SLOT_BYTES;
   const inodes = new Groups();
-  for (const id of packedInodes(tree)) inodes.add(sectionOf(positionOf(id)), id);
+  for (const id of packedInodes(tree)) {
+    if (turns.isOver) await turns.next();
+    inodes.add(sectionOf(positionOf(id)), id);
+  }
   for (let position = start; position < end; ) {
     const section = sectionOf(position);
     const sectionEnd = Math.min(end, (section + 1) * SECTION_BYTES);
     const bytes = await area.read(position - start, sectionEnd - position);
     for (const id of inodes.of(section)) {
+      if (turns.isOver) await turns.next();
       const at = positionOf(id) - position;
       const inode = encodeInode(bytes.subarray(at), { tree, id }, bodyStart);
       bytes.set(tree.xattrArea(id), at + inode.length);

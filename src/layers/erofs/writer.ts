@@ -1,4 +1,5 @@
 import { LarderError } from '../../lib/errors.ts';
+import { createTurns } from '../../lib/turns.ts';
 import { crc32c } from './crc32c.ts';
 import { encodeDirents, nameBlocks } from './dirents.ts';
 import { encodeInode, type Placed } from './encode-inode.ts';
@@ -20,13 +21,15 @@ export type ErofsSummary = { blobBytes: number; contentBytes: number; inodes: nu
  * The file system around data that is already in place: files' blocks lie before `startBlock`. Yields what is to be
  * written and where, block 0 with the superblock last, so that half a file is never a file system; the bytes of a section
  * are overwritten after the next is asked for. `packed` holds the tails of the files that have them behind their inodes.
- * The same tree gives the same bytes. A tree can be written once: it remembers the places of its inodes.
+ * Others of the thread get their turns meanwhile. The same tree gives the same bytes. A tree can be written once: it remembers
+ * the places of its inodes.
  */
 export async function* writeErofs(
   tree: FileTree,
   options: { startBlock: number; uuid: Uint8Array; volumeName?: string; packed: PackedArea },
 ): AsyncGenerator<Section, ErofsSummary> {
-  const layout = layOut(tree);
+  const turns = createTurns();
+  const layout = await layOut(tree, turns);
   const { packed } = options;
   const packedStart = options.startBlock + metadataBlocks(layout);
   const bodyStart = packedStart + layout.packedBlocks;
@@ -39,6 +42,7 @@ export async function* writeErofs(
   // What is appended is copied: a new buffer for each of 100,000 inodes is memory that is collected long after.
   const block = Buffer.alloc(BLOCK_BYTES);
   for (const id of layout.placed.subarray(0, layout.count)) {
+    if (turns.isOver) await turns.next();
     const inode: Placed = { tree, id };
     metadata.skipTo(options.startBlock * BLOCK_BYTES + tree.nid.get(id) * format.SLOT_BYTES);
     metadata.append(encodeInode(block, inode, bodyStart));
@@ -54,7 +58,12 @@ export async function* writeErofs(
   metadata.skipTo(packedStart * BLOCK_BYTES);
   bodies.skipTo(blocks * BLOCK_BYTES);
   yield* metadata.takeAll();
-  yield* packedSections(tree, packed, { start: packedStart * BLOCK_BYTES, blocks: layout.packedBlocks, bodyStart });
+  yield* packedSections(tree, packed, {
+    start: packedStart * BLOCK_BYTES,
+    blocks: layout.packedBlocks,
+    bodyStart,
+    turns,
+  });
   yield* bodies.takeAll();
   yield { position: 0, bytes: encodeSuperblock({ ...options, blocks, layout, rootNid: tree.nid.get(tree.root) }) };
   return { blobBytes: blocks * BLOCK_BYTES, contentBytes: layout.contentBytes, inodes: layout.inodes };

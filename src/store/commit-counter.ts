@@ -5,9 +5,9 @@ const HEADER_BYTES = 48;
 
 export type CommitCounter = {
   /** A number that changes when any connection of any process commits anything, this one's included. */
-  current(): number;
+  readonly current: () => number;
   /** Only after all connections of this process: closing a file lets go of all locks the process has on it (fcntl(2)). */
-  close(): void;
+  readonly close: () => void;
 };
 
 /**

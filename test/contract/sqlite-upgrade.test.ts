@@ -76,7 +76,7 @@ test('caches of a database of the first version', async () => {
       const { caches, total } = await store.caches.find({ ...scope, ...filter }, { limit: 10 });
       assert.deepEqual([caches.map(({ id }) => id), total], [[WAITING, READY], 2], JSON.stringify(filter));
     }
-    const listed: { images: unknown }[] = JSON.parse(`${(await store.caches.list(scope, { limit: 10 })).json}`);
+    const listed: { images: unknown }[] = JSON.parse((await store.caches.list(scope, { limit: 10 })).json.toString());
     assert.deepEqual(
       listed.map(({ images }) => images),
       [IMAGES, IMAGES],

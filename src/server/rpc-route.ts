@@ -39,14 +39,14 @@ export function createRpcRoute(
 
 function send(parts: readonly (string | Uint8Array)[], response: ServerResponse): void {
   const last = parts.length - 1;
-  response.cork();
+  // What is corked goes out at once, at the end.
+  if (last > 0) response.cork();
   for (const [index, part] of parts.entries()) {
     // Text that is ASCII only is written faster as Latin-1; it is the same bytes.
     const encoding = typeof part === 'string' && Buffer.byteLength(part) === part.length ? 'latin1' : 'utf8';
     if (index < last) response.write(part, encoding);
     else response.end(part, encoding);
   }
-  response.uncork();
 }
 
 function cutAfter(response: ServerResponse, answerMs: number): void {

@@ -13,7 +13,7 @@ import {
   TOKEN,
   testGateway,
 } from '../../test/fixtures/rpc/gateway.ts';
-import { ApiError, defineAction, type RpcRequest, readParameters } from '../rpc/index.ts';
+import { ApiError, bodyText, defineAction, type RpcRequest, readParameters } from '../rpc/index.ts';
 import { ApiCallError } from './api-call-error.ts';
 import { type ClientOptions, createClient } from './client.ts';
 
@@ -50,7 +50,7 @@ function serveGateway(context: TestContext, gateway: Gateway): Promise<string> {
       const request = await toRpcRequest(incoming);
       if (request.path !== '/events') {
         const { status, headers, body } = await gateway.handle(request);
-        response.writeHead(status, headers).end(body);
+        response.writeHead(status, headers).end(bodyText(body));
         return;
       }
       await gateway.authenticate(request);

@@ -8,7 +8,16 @@ import { percentEncode } from './percent.ts';
  * body, decoded and encoded again, because the encodings on the wire differ between clients. It covers no header and no path.
  */
 export function stringToSignV1(method: string, parameters: Parameters): string {
-  return `${method}&%2F&${percentEncode(canonicalParameters(parameters, 'Signature'))}`;
+  let text = '';
+  for (const [name, value] of canonicalPairs(parameters)) {
+    if (name !== 'Signature') text += `${text === '' ? '' : '%26'}${encodeAgain(name)}%3D${encodeAgain(value)}`;
+  }
+  return `${method}&%2F&${text}`;
+}
+
+/** percentEncode of what it made itself: of that, it changes the escapes alone. */
+function encodeAgain(encoded: string): string {
+  return encoded.includes('%') ? encoded.replaceAll('%', '%25') : encoded;
 }
 
 /** Base64. */
@@ -20,13 +29,15 @@ export function verifyV1(stringToSign: string, secret: string, signature: string
   return equalText(signV1(stringToSign, secret), signature);
 }
 
-/** Sorted by name, encoded, joined, all but one: the form that V3 signs of the query, V1 encodes again, and our client sends. */
-export function canonicalParameters(parameters: Parameters, without?: string): string {
-  let text = '';
+/** Sorted by name, encoded, joined: the form that V3 signs of the query, V1 encodes again, and our client sends. */
+export function canonicalParameters(parameters: Parameters): string {
+  return canonicalPairs(parameters)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
+}
+
+function canonicalPairs(parameters: Parameters): [name: string, value: string][] {
   // The default sort compares UTF-16 units, which is byte order for all that a parameter of the API is named with.
-  for (const name of Array.from(parameters.keys()).toSorted()) {
-    if (name === without) continue;
-    text += `${text === '' ? '' : '&'}${percentEncode(name)}=${percentEncode(parameters.get(name) ?? '')}`;
-  }
-  return text;
+  const names = Array.from(parameters.keys()).toSorted();
+  return names.map((name) => [percentEncode(name), percentEncode(parameters.get(name) ?? '')]);
 }

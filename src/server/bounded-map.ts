@@ -3,13 +3,16 @@ export type BoundedMap<Value> = {
   set(key: string, value: Value): void;
 };
 
-/** A map that forgets the least recently used entry rather than hold more than `maxEntries`. */
+/**
+ * A map that forgets the least recently used entry rather than hold more than `maxEntries`. While it is less than half full,
+ * what was used when does not matter yet: nothing is moved then.
+ */
 export function createBoundedMap<Value>(maxEntries: number): BoundedMap<Value> {
   const entries = new Map<string, Value>();
   return {
     get(key) {
       const value = entries.get(key);
-      if (value === undefined) return undefined;
+      if (value === undefined || entries.size * 2 < maxEntries) return value;
       entries.delete(key);
       entries.set(key, value);
       return value;

@@ -14,7 +14,7 @@ test('a commit of any connection changes the number, by whatever path the databa
   await symlink(path, link);
   const [one, other] = [new DatabaseSync(path), new DatabaseSync(path)];
   one.exec('pragma journal_mode = wal; create table numbers (number integer)');
-  const counter = openCommitCounter(link);
+  const counter = await openCommitCounter(link);
   t.after(() => {
     one.close();
     other.close();

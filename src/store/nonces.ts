@@ -70,6 +70,13 @@ export function createNonceStore(path: string): NonceStore & { close(): void } {
 }
 
 function fingerprintOf(accessKeyId: string, nonce: string): Fingerprint {
-  const digest = hash('sha1', `${accessKeyId} ${nonce}`, 'buffer');
-  return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
+  // As text of one byte a character, which takes a third of the time of a Buffer (bench/api.ts).
+  const digest = hash('sha1', `${accessKeyId} ${nonce}`, 'binary');
+  return [wordAt(digest, 0), wordAt(digest, 4)];
+}
+
+/** 32 bits, unsigned, the lowest byte first. */
+function wordAt(bytes: string, from: number): number {
+  const byte = (index: number) => bytes.charCodeAt(from + index);
+  return (byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24)) >>> 0;
 }

@@ -47,7 +47,7 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
     throw error;
   }
   const reader = openReader(options.path);
-  const commits = translated(() => openCommitCounter(options.path));
+  const commits = await openCommitCounter(options.path);
   const accountVersion = createAccountVersion(db, commits.current);
   const unsynced = createUnsynced(db, database);
   const nonces = createNonceStore(options.path);

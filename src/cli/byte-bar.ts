@@ -27,10 +27,12 @@ function createBar(io: Io, what: string): ByteBar {
   let isStarted = false;
   return {
     show(done, total) {
-      const payload = { size: `${formatBytes(done)} of ${formatBytes(total)}` };
+      // What came up since the total was taken is read as well.
+      const shown = Math.min(done, total);
+      const payload = { size: `${formatBytes(shown)} of ${formatBytes(total)}` };
       if (!isStarted) bar.start(total, 0, payload);
       isStarted = true;
-      bar.update(Math.min(done, total), payload);
+      bar.update(shown, payload);
     },
     stop() {
       if (isStarted) bar.stop();

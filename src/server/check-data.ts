@@ -35,19 +35,34 @@ export type CheckOptions = {
 export async function checkData(dataDirectory: string, options: CheckOptions): Promise<DataCheck> {
   const { databasePath, sealKeyPath } = await openDataFolder(dataDirectory);
   const sealers = createSealers(await loadSealKey(sealKeyPath, randomBytes), randomBytes);
-  const store = await inspectSqliteStore(databasePath, 'read');
-  try {
-    const result: DataCheck = { problems: [], secrets: 0, snapshots: 0, blobs: 0, blobBytes: 0 };
-    for (const problem of [...store.integrity(), ...store.foreignKeys()]) {
-      result.problems.push({ what: 'database', name: databasePath, problem });
-    }
-    await checkSecrets(store, sealers, result);
-    await checkSnapshots(store, dataDirectory, { result, signal: options.signal });
-    await checkBlobs(store, dataDirectory, { result, options });
-    return result;
-  } finally {
-    await store.close();
+  const result: DataCheck = { problems: [], secrets: 0, snapshots: 0, blobs: 0, blobBytes: 0 };
+  const told = new Set<string>();
+  function tell(problem: string): void {
+    if (!told.has(problem)) result.problems.push({ what: 'database', name: databasePath, problem });
+    told.add(problem);
   }
+  /** What a damaged database does not give cannot be checked: that is a problem to be told, and the rest is checked. */
+  async function asFarAsReadable(check: () => void | Promise<void>): Promise<void> {
+    try {
+      await check();
+    } catch (error) {
+      if (errorCode(error) !== 'store.corrupt') throw error;
+      tell(describeError(error));
+    }
+  }
+  await asFarAsReadable(async () => {
+    const store = await inspectSqliteStore(databasePath, 'read');
+    try {
+      await asFarAsReadable(() => store.integrity().forEach(tell));
+      await asFarAsReadable(() => store.foreignKeys().forEach(tell));
+      await asFarAsReadable(() => checkSecrets(store, sealers, result));
+      await asFarAsReadable(() => checkSnapshots(store, dataDirectory, { result, signal: options.signal }));
+      await asFarAsReadable(() => checkBlobs(store, dataDirectory, { result, options }));
+    } finally {
+      await store.close();
+    }
+  });
+  return result;
 }
 
 async function checkSecrets(store: StoreInspector, sealers: Sealers, result: DataCheck): Promise<void> {

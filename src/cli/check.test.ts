@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { stripVTControlCharacters } from 'node:util';
 import { createImageCacheClient } from '../../test/support/image-cache-client.ts';
 import { type LarderServer, startLarder } from '../../test/support/larder-server.ts';
 import { listFiles } from '../../test/support/list-files.ts';
@@ -80,12 +81,13 @@ function change(folder: string, statements: string): void {
   }
 }
 
-async function check(folder: string): Promise<{ code: number; told: string }> {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+async function larderOf(argv: string[], { isTTY = false } = {}): Promise<{ code: number; told: string }> {
+  const [stdout, stderr] = [new PassThrough(), Object.assign(new PassThrough(), { isTTY, columns: 100 })];
   const io = { stdin: Readable.from([]), stdout, stderr, env: {}, signal: AbortSignal.timeout(TIMEOUT_MS) };
-  const code = await run(['check', '--deep', '--data', folder], io);
+  const code = await run(argv, io);
   return { code, told: `${await text(stdout.end())}${await text(stderr.end())}` };
 }
+const check = (folder: string) => larderOf(['check', '--deep', '--data', folder]);
 
 test('a sound folder has no problem', async () => {
   const { code, told } = await check(larder.dataDirectory);
@@ -130,3 +132,11 @@ for (const [what, damage, expected] of [
     assert.match(told, expected);
   });
 }
+
+test('on a terminal, those that read everything draw a bar', async () => {
+  for (const command of [['check', '--deep'], ['scrub']]) {
+    const { code, told } = await larderOf([...command, '--data', larder.dataDirectory], { isTTY: true });
+    assert.equal(code, 0, told);
+    assert.match(stripVTControlCharacters(told), /reading █{40} 100% {2}(\d\S+ kB) of \1/);
+  }
+});

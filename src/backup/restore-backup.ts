@@ -6,7 +6,7 @@ import type { Digest } from '../lib/digest.ts';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
 import { PIECE_BYTES, PieceDigest } from '../lib/piece-digest.ts';
 import { syncFolder } from '../lib/publish-file.ts';
-import { inspectSqliteStore } from '../store/index.ts';
+import { inspectSqliteStore, RESTORING_SUFFIX } from '../store/index.ts';
 import {
   type About,
   aboutSchema,
@@ -42,7 +42,8 @@ export type RestoreSummary = {
 };
 
 /**
- * Makes a data folder from a backup. The database comes last, once all sums are right: a folder without it is no data folder.
+ * Makes a data folder from a backup. The database gets its name last, once all sums are right; until then there is another one
+ * in its place, from the first step on, by which a server knows not to start.
  * Throws `backup.not-empty`, `backup.damaged`, `backup.newer`; what was written before goes again.
  */
 export async function restoreBackup(options: RestoreOptions): Promise<RestoreSummary> {
@@ -53,13 +54,26 @@ export async function restoreBackup(options: RestoreOptions): Promise<RestoreSum
   });
   try {
     await mkdir(dataDirectory, { recursive: true, mode: 0o755 });
+    await writeNewFile(stagedDatabase(dataDirectory), async () => {});
     return await unpack(archive, options);
   } catch (error) {
-    for (const name of await readdir(dataDirectory)) await rm(join(dataDirectory, name), { recursive: true });
+    await emptyFolder(dataDirectory);
     throw error;
   } finally {
     await archive.close();
   }
+}
+
+function stagedDatabase(dataDirectory: string): string {
+  return join(dataDirectory, `${MEMBER.database}${RESTORING_SUFFIX}`);
+}
+
+/** What says that the restore did not end goes last. */
+async function emptyFolder(folder: string): Promise<void> {
+  const last = stagedDatabase(folder);
+  const paths = (await readdir(folder)).map((name) => join(folder, name));
+  for (const path of paths.filter((each) => each !== last)) await rm(path, { recursive: true });
+  await rm(last, { force: true });
 }
 
 async function mustBeEmpty(folder: string): Promise<void> {
@@ -77,7 +91,7 @@ async function unpack(archive: FileHandle, options: RestoreOptions): Promise<Res
   const blobs = await openDiskBlobs({ directory: dataDirectory });
   const sums = new Map<string, string>();
   const database = join(dataDirectory, MEMBER.database);
-  const staged = `${database}.restoring`;
+  const staged = stagedDatabase(dataDirectory);
   let about: About | undefined;
   let list: BlobsByKey | undefined;
   let listed = '';

@@ -5,6 +5,7 @@ import { errorCode, LarderError } from '../lib/errors.ts';
 import type { RandomBytes } from '../lib/ids.ts';
 import { lockFile } from '../lib/lock-file.ts';
 import { publishFile } from '../lib/publish-file.ts';
+import { RESTORING_SUFFIX } from '../store/index.ts';
 
 /** What lies where under `--data`. Layers and snapshots are readable by those who mount them; the rest is for the server alone. */
 export type DataFolder = { directory: string; databasePath: string; sealKeyPath: string; lockPath: string };
@@ -22,8 +23,16 @@ export async function prepareDataFolder(directory: string): Promise<DataFolder> 
     );
   }
   const folder = dataFolderOf(directory);
+  await mustBeRestored(folder);
   await mustHaveItsKey(folder);
   return folder;
+}
+
+/** Whoever began a restore wants what is in the backup, not a server without anything. */
+async function mustBeRestored({ directory, databasePath }: DataFolder): Promise<void> {
+  if (!(await exists(`${databasePath}${RESTORING_SUFFIX}`))) return;
+  const message = `a restore into ${directory} was interrupted, or goes on: empty the folder and run larder restore again`;
+  throw new LarderError('server.restore-unfinished', message);
 }
 
 /** The key is made before the database: a database without it was restored or copied, and a new key would open none of its secrets. */

@@ -10,6 +10,8 @@ import type { Schema } from './schema.ts';
 import { createSqliteDialect, translated } from './sqlite-dialect.ts';
 
 const BUSY_TIMEOUT_MS = 5_000;
+/** The name of a database ends so while a restore makes it. */
+export const RESTORING_SUFFIX = '.restoring';
 /** SQLite stops by itself after so many. */
 const MAX_PROBLEMS = 100;
 

@@ -1,5 +1,5 @@
 import { type FileHandle, open, opendir, readFile, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import type { Digest } from '../lib/digest.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import { onDisk } from './disk-errors.ts';
@@ -81,12 +81,12 @@ export async function openDiskBlobs({ directory }: { directory: string }): Promi
     },
 
     async removeLeftovers() {
-      let removed = 0;
+      const removed: string[] = [];
       for (const folder of [layout.blobs, layout.snapshots]) {
         for await (const path of filesBelow(folder)) {
           if (!basename(path).startsWith(TEMPORARY_PREFIX)) continue;
           await removeDurably(path);
-          removed++;
+          removed.push(relative(directory, path));
         }
       }
       return removed;

@@ -21,8 +21,8 @@ export type BlobStore = {
   getSnapshot(id: string): Promise<string | undefined>;
   removeSnapshot(id: string): Promise<void>;
   listSnapshots(): AsyncIterable<string>;
-  /** Removes what earlier processes left half-written. Returns how many files. */
-  removeLeftovers(): Promise<number>;
+  /** Removes what earlier processes left half-written. Returns the names of the files. */
+  removeLeftovers(): Promise<string[]>;
 };
 
 export type BlobIngest = {

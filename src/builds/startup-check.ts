@@ -16,8 +16,9 @@ export const COMMAND_OWNER = 'command/';
  * dead, and its builds go on at once instead of when the lease lapses.
  */
 export async function releaseDeadLeases({ store, log }: Pick<CareServices, 'store' | 'log'>): Promise<void> {
-  const released = await store.health.releaseLeases(COMMAND_OWNER);
-  if (released.builds + released.layers > 0) log.info(released, 'builds of an earlier run go on');
+  const { builds, layers } = await store.health.releaseLeases(COMMAND_OWNER);
+  for (const build of builds) log.info({ build }, 'a build of an earlier run goes on');
+  for (const diffId of layers) log.info({ diffId }, 'a layer that an earlier run held is free');
 }
 
 /**

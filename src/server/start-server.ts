@@ -67,8 +67,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
   });
   await store.accounts.pruneTemporaryKeys(clock.now() - EXPIRED_TOKEN_KEPT_MS);
   const blobs = await openDiskBlobs({ directory: folder.directory });
-  const removed = await blobs.removeLeftovers();
-  if (removed > 0) log.info({ files: removed }, 'removed half-written files of an earlier run');
+  for (const file of await blobs.removeLeftovers()) log.info({ file }, 'removed a half-written file of an earlier run');
 
   let worker: Worker | undefined;
   const directory = createAccountDirectory(store, sealers.accessKeys);

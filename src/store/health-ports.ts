@@ -84,7 +84,7 @@ export type HealthStore = {
 
   /**
    * Gives back the leases of builds and layers: for the start of the one process that has this database, when all others are
-   * dead. Those of owners whose name begins like `except` stay.
+   * dead. Those of owners whose name begins like `except` stay. Returns what was held.
    */
-  releaseLeases(except: string): Promise<{ builds: number; layers: number }>;
+  releaseLeases(except: string): Promise<{ builds: string[]; layers: Digest[] }>;
 };

@@ -171,9 +171,9 @@ function createRemains(
     async releaseLeases(except) {
       const nobody = { lease_owner: null, lease_until_ms: null };
       const isOthers = sql<boolean>`lease_owner is not null and substr(lease_owner, 1, ${except.length}) <> ${except}`;
-      const builds = await db.updateTable('builds').set(nobody).where(isOthers).executeTakeFirst();
-      const layers = await db.updateTable('layers').set(nobody).where(isOthers).executeTakeFirst();
-      return { builds: Number(builds.numUpdatedRows), layers: Number(layers.numUpdatedRows) };
+      const builds = await db.updateTable('builds').set(nobody).where(isOthers).returning('id').execute();
+      const layers = await db.updateTable('layers').set(nobody).where(isOthers).returning('diff_id').execute();
+      return { builds: builds.map((row) => row.id), layers: layers.map((row) => row.diff_id) };
     },
   };
 }

@@ -17,6 +17,7 @@ import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../suppor
 import { effortMs, faultSeed } from './support/effort.ts';
 import { privateBytes } from './support/memory.ts';
 import { statusesOf } from './support/raw-http.ts';
+import { createTally } from './support/tally.ts';
 
 const PARTS = 4;
 const PART_MS = effortMs(3_000, PARTS);
@@ -28,6 +29,7 @@ const FIXTURES = join(import.meta.dirname, '../fixtures/rpc');
 let strict: LarderServer;
 let open: LarderServer;
 let grownFrom: number[];
+const tally = createTally('requests of junk', 'signed calls of junk');
 
 before(async () => {
   const env = {
@@ -52,6 +54,7 @@ function addressOf({ endpoint }: LarderServer): { host: string; port: number } {
 
 /** Whatever else the bytes do, the server that got them is there afterwards, and did not fail inside. */
 async function sendJunk(server: LarderServer, bytes: Uint8Array): Promise<void> {
+  tally('requests of junk');
   for (const status of await statusesOf(addressOf(server), bytes)) {
     assert.ok(status < 500 || status === 503, `${status} to ${Buffer.from(bytes).toString('latin1').slice(0, 2000)}`);
   }
@@ -191,6 +194,7 @@ test(`parameters of every kind, signed and not (seed ${SEED})`, async () => {
   await run(
     fc.asyncProperty(calls, async ([action, pairs, isSigned]) => {
       if (isSigned) {
+        tally('signed calls of junk');
         // oxlint-disable-next-line typescript/no-unsafe-argument -- texts by name, as parameters are
         const failure: unknown = await client
           .call(action.name, Object.fromEntries(pairs))

@@ -12,6 +12,7 @@ import { skipWithout } from '../support/requirements.ts';
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts';
 import { writeTar } from '../support/tar-writer.ts';
 import { failCalls, failOpens, mountSmallDisk, type SmallDisk } from './support/failing-disk.ts';
+import { createTally } from './support/tally.ts';
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 32 * MIB;
@@ -23,6 +24,7 @@ type CacheState = { Status: string; Events: { Message: string }[] };
 
 let registry: ScriptedRegistry;
 let images = 0;
+const tally = createTally('ENOSPC', 'EDQUOT', 'EIO', 'read-only', 'ENFILE', 'EMFILE', 'builds Ready after a fault');
 before(async () => {
   registry = await startScriptedRegistry();
 });
@@ -77,6 +79,7 @@ async function mustFail(client: Client, image: string, reason: RegExp): Promise<
 async function mustWork(client: Client): Promise<void> {
   const { Status, Events } = await settled(client, await create(client));
   assert.equal(Status, 'Ready', JSON.stringify(Events));
+  tally('builds Ready after a fault');
 }
 
 /** What tells one log of the database from the next (https://sqlite.org/fileformat2.html#walformat, "Salt-1"). */
@@ -109,6 +112,7 @@ describe('calls that fail', { skip, timeout: 120_000 }, () => {
         await using _fault = await failCalls(server.pid, { calls, error, threads: 'others' });
         await mustFail(client, newImage(), reason);
       }
+      tally(error);
       await mustWork(client);
     });
   }
@@ -128,6 +132,7 @@ describe('calls that fail', { skip, timeout: 120_000 }, () => {
         await assert.rejects(create(client));
         await assert.rejects(client.call('DeleteImageCache', { ImageCacheId: id }));
       }
+      tally(error);
       assert.equal((await describeCache(client, id)).Status, 'Ready');
       await mustWork(client);
       // What a sync that failed may have lost of the log is a gap that no later commit may lie behind.
@@ -139,6 +144,7 @@ describe('calls that fail', { skip, timeout: 120_000 }, () => {
     const image = newImage();
     const id = await create(client);
     await settled(client, id);
+    tally('EMFILE');
     {
       await using _fault = await failOpens(server.pid);
       await mustFail(client, image, /EMFILE|too many open files/);
@@ -167,6 +173,7 @@ describe('a file system of its own', { skip, timeout: 120_000 }, () => {
 
   test('a layer that does not fit fails its build, and leaves the space as it was', async () => {
     await mustFail(client, newImage(DISK_BYTES), /disk of the data folder is full/);
+    tally('ENOSPC');
     await mustWork(client);
   });
 
@@ -180,6 +187,7 @@ describe('a file system of its own', { skip, timeout: 120_000 }, () => {
         for (let count = 0; count < 400; count++) await create(client, newImage(10));
       });
       assert.equal((await describeCache(client, id)).Status, 'Ready');
+      tally('ENOSPC');
     } finally {
       await empty();
     }
@@ -194,6 +202,7 @@ describe('a file system of its own', { skip, timeout: 120_000 }, () => {
     assert.equal((await describeCache(client, id)).Status, 'Ready');
     await server.kill();
     await disk.repair();
+    tally('read-only');
     await server.start();
     assert.equal((await describeCache(client, id)).Status, 'Ready');
     await mustWork(client);

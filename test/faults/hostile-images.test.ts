@@ -13,6 +13,7 @@ import { CONFUSION, DIGESTS } from './support/corpus-documents.ts';
 import { CLAIMS, ESCAPES, OWNERS } from './support/corpus-layers.ts';
 import { BOMBS, HEAVY, STREAMS } from './support/corpus-streams.ts';
 import { effortMs } from './support/effort.ts';
+import { createTally } from './support/tally.ts';
 import { readTrace, startWatchedServer, type WatchedServer } from './support/watched-server.ts';
 
 /** By which each image has come to its end. */
@@ -21,6 +22,7 @@ const END_MS = 60_000;
 const AT_ONCE = 6;
 const MIB = 2 ** 20;
 const MAX_PEAK_MIB = 256;
+const tally = createTally('images refused by name', 'images Ready and right');
 const isLong = effortMs(0, 1) > 0;
 
 describe('hostile images', { skip: skipWithout({ tools: ['strace'] }) }, () => {
@@ -125,8 +127,12 @@ async function judge(
   const id = await server.create(`${registry.host}/${repository}:1`);
   const { Status, Events, SnapshotId } = await server.settled(id, END_MS);
   const told = Events.map(({ Message }) => Message).join('\n');
+  if (expect instanceof RegExp) {
+    tally('images refused by name');
+    return Status === 'Failed' && expect.test(told) ? undefined : `${Status}: ${told}`;
+  }
+  tally('images Ready and right');
   if (expect === 'Ready' && Status === 'Ready') return undefined;
-  if (expect instanceof RegExp) return Status === 'Failed' && expect.test(told) ? undefined : `${Status}: ${told}`;
   if (Status !== 'Ready') return `${Status}: ${told}`;
   const listing = await listTopLayer(server.dataDirectory, SnapshotId);
   try {

@@ -5,6 +5,7 @@ import { buildImage, buildIndex, INDEX_MEDIA_TYPE } from '../support/registry-im
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts';
 import { type TarEntry, writeTar } from '../support/tar-writer.ts';
 import { startService } from './support/service.ts';
+import { createTally } from './support/tally.ts';
 
 let registry: ScriptedRegistry;
 
@@ -38,6 +39,7 @@ before(async () => {
 after(() => registry[Symbol.asyncDispose]());
 
 const env = () => ({ LARDER_PLAIN_HTTP_REGISTRIES: registry.host });
+const tally = createTally('limits hit and named');
 
 for (const [limit, tag = 'team/app:1', more = []] of [
   ['maxCompressedBytes=100'],
@@ -71,6 +73,7 @@ for (const [limit, tag = 'team/app:1', more = []] of [
     const [name = ''] = limit.split('=');
     assert.equal(Status, 'Failed', told);
     assert.match(told, new RegExp(`limit ${name}\\b`));
+    tally('limits hit and named');
   });
 }
 

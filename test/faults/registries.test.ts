@@ -14,6 +14,7 @@ import {
 } from '../support/scripted-registry.ts';
 import { writeTar } from '../support/tar-writer.ts';
 import { type Service, startService } from './support/service.ts';
+import { createTally } from './support/tally.ts';
 
 const PASSWORD = 'pass-word-of-alice';
 const BASIC = `Basic ${Buffer.from(`alice:${PASSWORD}`).toString('base64')}`;
@@ -39,6 +40,7 @@ let registry: ScriptedRegistry;
 let foreign: ScriptedRegistry;
 let service: Service;
 let rows = 0;
+const tally = createTally('misdeeds of a registry', 'requests to another host without a credential');
 
 before(async () => {
   registry = await startScriptedRegistry();
@@ -120,6 +122,7 @@ async function build(row: Row): Promise<void> {
     assert.match(told, new RegExp(`${registry.host}/${repository}:1`), 'the event does not name the image');
   }
   for (const secret of SECRETS) assert.ok(!told.includes(secret), `an event holds ${secret}`);
+  tally('misdeeds of a registry');
 }
 
 const credentials: readonly Row[] = [
@@ -414,6 +417,7 @@ test('not one byte of a credential reached another host, nor log, database or di
   assert.ok(foreign.requests.length > 0);
   const seen = JSON.stringify(foreign.requests.map(({ query, ...request }) => ({ ...request, query: [...query] })));
   assert.doesNotMatch(seen, /authorization/i);
+  tally('requests to another host without a credential', foreign.requests.length);
   // What builds no longer need is wiped as they end; the database's own log is folded in by and by.
   const files = (await readdir(service.dataDirectory)).filter((name) => /^(larder\.db|audit\.log|nonces)/.test(name));
   const disk = await Promise.all(files.map((name) => readFile(join(service.dataDirectory, name), 'latin1')));

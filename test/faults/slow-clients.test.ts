@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from '../../src/client/index.ts';
 import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../support/larder-server.ts';
 import { privateBytes } from './support/memory.ts';
+import { createTally } from './support/tally.ts';
 
 const MIB = 2 ** 20;
 const WAIT_MS = 15_000;
@@ -16,6 +17,7 @@ const MAX_BODY_BYTES = 400 * MIB;
 const LIMITS = 'requestMs=3s,answerMs=2s,maxConnectionsPerAddress=1200,maxBodyBufferBytes=32MiB';
 
 let larder: LarderServer;
+const tally = createTally('slow connections');
 let address: { host: string; port: number };
 const client = () =>
   createClient({ ...ACCESS_KEY, endpoint: larder.endpoint, regionId: REGION_ID, timeoutMs: WAIT_MS });
@@ -32,6 +34,7 @@ async function open(): Promise<Socket> {
   const socket = connect(address);
   socket.on('error', () => undefined);
   await once(socket, 'connect');
+  tally('slow connections');
   return socket;
 }
 

@@ -27,7 +27,7 @@ import { Client, type Key } from './client.ts';
 export const ACR_INSTANCE = 'cri-conformance1';
 
 /** Limits of the server that rows can run into. */
-export const WRITE_BURST = 250;
+export const WRITE_BURST = 300;
 export const MAX_BAD_SIGNATURES = 20;
 
 const HOUR_MS = 60 * 60_000;

@@ -70,7 +70,6 @@ test('bad input is refused with the documented codes', async (t) => {
     [{ ...good, ImageCacheSize: 32_769 }, 'InvalidParameter.ValueExceeded'],
     [{ ...good, RetentionDays: 0 }, 'InvalidParameter.ValueExceeded'],
     [{ ...good, Tag: [{ Key: 'acs:x', Value: 'y' }] }, 'InvalidParameter'],
-    [{ ...good, ImageRegistryCredential: [{ Server: 'r' }] }, 'MissingImageRegistryCredential.1.UserName'],
     [{ ...good, VSwitchId: Array.from({ length: 11 }, () => 'vsw-1').join(',') }, 'InvalidParameter.LengthExceeded'],
     [{ ...good, AcrRegistryInfo: [{ InstanceId: 'cri-unknown' }] }, 'InvalidParameter.NotFound'],
     [{ ...good, OsType: 'Windows' }, 'InvalidParameter'],

@@ -245,6 +245,20 @@ export const createParameters: readonly Row[] = [
       assert.equal((await client.cache(await client.create({ [name]: value }))).Status, 'Ready');
     }),
   ),
+  row(
+    'parameter',
+    'AutoMatchImageCache',
+    'layers are reused whatever it says; the event Pulled tells how many',
+    async (live) => {
+      const client = await live.newClient();
+      await client.create();
+      for (const AutoMatchImageCache of ['true', 'false', undefined]) {
+        const { Events } = await client.cache(await client.create({ AutoMatchImageCache }));
+        const pulled = Events.find((event: { Reason: string }) => event.Reason === 'Pulled');
+        assert.match(pulled.Message, /^Successfully pulled image \S+ \(1 layers, 1 reused, /);
+      }
+    },
+  ),
   ...(['Flash', 'AutoMatchImageCache'] as const).map((name) =>
     row('parameter', name, 'is true or false', async (live) => {
       const client = await live.newClient();

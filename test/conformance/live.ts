@@ -57,6 +57,8 @@ export type Live = {
   newTemporaryKey(client: Client, options?: { isOver?: boolean }): Promise<Required<Key>>;
   /** Makes the call with this ClientToken one that still runs, until the returned function is called. */
   holdToken(client: Client, token: string): () => void;
+  /** Takes the catalog away from under the server, for good: every call that reads it fails inside the server. */
+  breakCatalog(): void;
   /** Lets a RAM user of the client's account do everything. */
   allowAll(client: Client, userName: string): Promise<void>;
 };
@@ -133,6 +135,7 @@ export async function startLive(): Promise<Live & { stop(): Promise<void> }> {
       set.run(null, lease, client.accountId, token);
       return () => void set.run(row?.result ?? null, lease, client.accountId, token);
     },
+    breakCatalog: () => database.exec('ALTER TABLE image_caches RENAME TO lost'),
     async allowAll(client, userName) {
       const account = await findAccount(admin, client.accountId);
       const user = await findIdentity(admin, account, { type: 'user', name: userName });

@@ -111,7 +111,7 @@ function startServer(dataDirectory: string, port: number, nodeFlags: readonly st
       LARDER_ACCESS_KEY_SECRET: ACCESS_KEY.accessKeySecret,
       LARDER_REGION: REGION_ID,
       // One account calls as fast as it can, which is what is measured.
-      LARDER_LIMITS: 'readsPerSecond=0,writesPerSecond=0',
+      LARDER_LIMITS: 'readsPerSecond=0,writesPerSecond=0,createsPerMinute=0',
       LARDER_PROFILE: join(work, 'profile.json'),
     },
   });

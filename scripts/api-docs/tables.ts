@@ -91,7 +91,9 @@ function limitsOf(spec: ParamSpecs[string]): string[] {
     ...(spec.type === 'integer' ? [`${spec.min ?? ''}–${spec.max ?? ''}`] : []),
     ...('maxItems' in spec ? [`up to ${spec.maxItems}`] : []),
     ...('maxLength' in spec && spec.maxLength !== undefined ? [`up to ${spec.maxLength} characters`] : []),
-    ...('values' in spec && spec.values ? [spec.values.map((value) => `\`${value}\``).join(', ')] : []),
+    ...('values' in spec && spec.values
+      ? [spec.values.map((value) => (value === '' ? 'empty' : `\`${value}\``)).join(', ')]
+      : []),
     ...('default' in spec && spec.default !== undefined ? [`default \`${spec.default}\``] : []),
     ...(spec.ignored ? ['no effect'] : []),
   ];
@@ -105,11 +107,16 @@ export function codeOf(key: string): string {
 /** Status and text of a code: those of the action's spec, of the vendor's page, or else of the table. */
 function textsOf(action: string, code: string, keys: readonly string[]): (readonly [number, string])[] {
   const vendor = (VENDOR_ERRORS[action] ?? []).filter((error) => error.code === code);
-  const named = Object.entries(ERRORS).filter(
-    ([key]) => key === code || (keys.includes(key) && codeOf(key) === code) || patternOf(key).test(code),
-  );
-  const ours = named.slice(0, 1).map(([, row]) => row);
-  const isSame = (message: string) => ours.some(([, own]) => own.replaceAll(/\{\w+\}/g, '%s') === message);
+  const all = Object.entries(ERRORS);
+  const own = all.filter(([key]) => codeOf(key) === code);
+  // `Invalid{Param}` fits `InvalidParameter`, too, which has a text of its own.
+  const named =
+    own.find(([key]) => keys.includes(key)) ??
+    own.find(([key]) => key === code) ??
+    own[0] ??
+    all.find(([key]) => patternOf(key).test(code));
+  const ours = named ? [named[1]] : [];
+  const isSame = (message: string) => ours.some(([, text]) => text.replaceAll(/\{\w+\}/g, '%s') === message);
   return [
     ...ours,
     ...vendor.filter(({ message }) => !isSame(message)).map((row) => [row.status, row.message] as const),

@@ -70,7 +70,6 @@ test('bad input is refused with the documented codes', async (t) => {
     [{ ...good, ImageCacheSize: 32_769 }, 'InvalidParameter.ValueExceeded'],
     [{ ...good, RetentionDays: 0 }, 'InvalidParameter.ValueExceeded'],
     [{ ...good, Tag: [{ Key: 'acs:x', Value: 'y' }] }, 'InvalidParameter'],
-    [{ ...good, ImageRegistryCredential: [{ Server: 'r' }] }, 'MissingImageRegistryCredential.1.UserName'],
     [{ ...good, VSwitchId: Array.from({ length: 11 }, () => 'vsw-1').join(',') }, 'InvalidParameter.LengthExceeded'],
     [{ ...good, AcrRegistryInfo: [{ InstanceId: 'cri-unknown' }] }, 'InvalidParameter.NotFound'],
     [{ ...good, OsType: 'Windows' }, 'InvalidParameter'],
@@ -162,6 +161,27 @@ test('update changes the description, or pulls again and keeps the old content u
   });
 });
 
+test('of the events of a cache the newest 50 are kept, the oldest first', async (t) => {
+  const { call, create, cache, store } = await openApi(t);
+  const ImageCacheId = await create({});
+  const updates = 60;
+  for (let number = 1; number <= updates; number++) {
+    await call('UpdateImageCache', { ImageCacheId, Image: ['a'] });
+    const nowMs = Date.now();
+    const build = (await store.builds.claim('w', nowMs, 60_000)) ?? assert.fail('no build');
+    const event = { type: 'Warning', reason: 'FailedPull', message: `attempt ${number}` } as const;
+    const result = { status: 'Failed', expiresAtMs: nowMs + DAY_MS, events: [event] } as const;
+    assert.ok(await store.builds.finish(build.id, 'w', result, nowMs));
+  }
+  const { Status, Events } = await cache(ImageCacheId);
+  assert.equal(Status, 'UpdateFailed');
+  assert.deepEqual(
+    Events.map((event: { Message: string }) => event.Message),
+    Array.from({ length: 50 }, (_, index) => `attempt ${updates - 49 + index}`),
+  );
+  assert.equal(new Set(Events.map((event: { Name: string }) => event.Name)).size, 50);
+});
+
 test('a client token makes a call once', async (t) => {
   const { call, create } = await openApi(t);
   const params = { ImageCacheName: 'once', Image: ['a'], ClientToken: 'token' };
@@ -189,6 +209,18 @@ test('a client token makes a call once', async (t) => {
   });
   const other = await create({});
   await call('DeleteImageCache', { ImageCacheId: other, ClientToken: 'e' });
+});
+
+test('a client token is kept for 24 hours: after that the call is a new one', async (t) => {
+  const { call } = await openApi(t);
+  const params = { ImageCacheName: 'once', Image: ['a'], ClientToken: 'token' };
+  const startMs = Date.UTC(2026, 0, 2);
+  const createAt = async (nowMs: number) => (await call('CreateImageCache', params, { nowMs })).ImageCacheId;
+  const first = await createAt(startMs);
+  assert.equal(await createAt(startMs + DAY_MS - 1), first);
+  const second = await createAt(startMs + DAY_MS);
+  assert.notEqual(second, first);
+  assert.equal(await createAt(startMs + 2 * DAY_MS - 1), second, 'its own 24 hours');
 });
 
 test('a dry run of every call that changes something changes nothing and leaves its token free', async (t) => {

@@ -28,11 +28,17 @@ export function readTags(tags: readonly { Key: string | undefined; Value: string
   return read;
 }
 
-/** The parameter `ImageRegistryCredential`. */
-export function readLogins(
-  logins: readonly { Server: string; UserName: string; Password: string }[],
-): RegistryCredential[] {
-  return logins.map(({ Server, UserName, Password }) => ({ server: Server, username: UserName, password: Password }));
+type LoginParam = {
+  readonly Server: string | undefined;
+  readonly UserName: string | undefined;
+  readonly Password: string | undefined;
+};
+
+/** The parameter `ImageRegistryCredential`; the vendor demands none of its fields, and one that is incomplete is no login. */
+export function readLogins(logins: readonly LoginParam[]): RegistryCredential[] {
+  return logins.flatMap(({ Server, UserName, Password }) =>
+    Server && UserName && Password ? [{ server: Server, username: UserName, password: Password }] : [],
+  );
 }
 
 /** `a:5000,b` as a list; the vendor's own sample wraps it in literal double quotes, and some users send a scheme. */

@@ -92,8 +92,9 @@ export const RETENTION_DAYS = {
 
 export const ELIMINATION_STRATEGY = {
   type: 'string',
-  values: ['LRU'],
-  doc: 'LRU: may be removed when the quota is reached, the least recently used first.',
+  values: ['LRU', ''],
+  keepEmpty: true,
+  doc: 'LRU: may be removed when the quota is reached, the least recently used first. Empty: it is kept.',
   example: 'LRU',
 } as const;
 
@@ -123,16 +124,15 @@ export const WITHOUT_EFFECT = {
 export const IMAGE_REGISTRY_CREDENTIAL = {
   type: 'objects',
   maxItems: MAX_CREDENTIALS,
-  doc: 'Logins of registries; kept sealed until the build ends.',
+  doc: 'Logins of registries; kept sealed until the build ends. One that lacks a field counts for nothing.',
   fields: {
     Server: {
       type: 'string',
-      required: true,
       maxLength: 255,
       doc: 'host or host:port, without a scheme.',
       example: 'registry.example.com',
     },
-    UserName: { type: 'string', required: true, maxLength: 1024, doc: 'User name.' },
-    Password: { type: 'string', required: true, maxLength: 16_384, doc: 'Password or token.' },
+    UserName: { type: 'string', maxLength: 1024, doc: 'User name.' },
+    Password: { type: 'string', maxLength: 16_384, doc: 'Password or token.' },
   },
 } as const;

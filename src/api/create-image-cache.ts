@@ -31,6 +31,7 @@ export const createImageCache = (services: ApiServices) =>
       'InvalidParameter',
       'InvalidParameter.NotFound',
       'QuotaExceeded',
+      'Throttling.User',
       'IdempotentParameterMismatch',
       'LastTokenProcessing',
     ],

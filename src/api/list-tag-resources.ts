@@ -11,12 +11,12 @@ export const listTagResources = (services: ApiServices) =>
     name: 'ListTagResources',
     summary: 'Lists the tags of image caches.',
     ramAction: 'eci:ListTagResources',
-    errors: ['InvalidParameter'],
+    errors: ['InvalidParameter', 'NumberExceed.Tags'],
     params: {
       RegionId: REGION_ID,
       ResourceType: RESOURCE_TYPE,
       ResourceId: RESOURCE_IDS,
-      Tag: TAG_FILTER,
+      Tag: { ...TAG_FILTER, tooMany: 'NumberExceed.Tags' },
       Limit: {
         type: 'integer',
         min: 1,

@@ -18,7 +18,12 @@ export const tagResources = (services: ApiServices) =>
       RegionId: REGION_ID,
       ResourceType: RESOURCE_TYPE,
       ResourceId: { ...RESOURCE_IDS, required: true },
-      Tag: { ...TAGS, required: true },
+      Tag: {
+        ...TAGS,
+        required: true,
+        tooMany: 'NumberExceed.Tags',
+        fields: { ...TAGS.fields, Key: { ...TAGS.fields.Key, required: true } },
+      },
     },
     async run(params, context) {
       checkResourceType(params.ResourceType);

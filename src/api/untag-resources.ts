@@ -12,7 +12,13 @@ export const untagResources = (services: ApiServices) =>
     summary: 'Removes tags from image caches.',
     ramAction: 'eci:UntagResources',
     ramResource: 'imagecache/{ResourceId.1}',
-    errors: ['InvalidParameter', 'InvalidParameter.NotFound', 'IdempotentParameterMismatch', 'LastTokenProcessing'],
+    errors: [
+      'InvalidParameter',
+      'InvalidParameter.NotFound',
+      'NumberExceed.Tags',
+      'IdempotentParameterMismatch',
+      'LastTokenProcessing',
+    ],
     params: {
       RegionId: REGION_ID,
       ResourceType: RESOURCE_TYPE,
@@ -20,6 +26,7 @@ export const untagResources = (services: ApiServices) =>
       TagKey: {
         type: 'strings',
         maxItems: MAX_TAGS,
+        tooMany: 'NumberExceed.Tags',
         maxLength: MAX_TAG_KEY_LENGTH,
         doc: 'Keys of the tags.',
         example: 'imc',

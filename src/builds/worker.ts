@@ -12,8 +12,11 @@ import { type BuildServices, LEASE_MS, MAX_BUILD_ATTEMPTS } from './services.ts'
 
 /** Without a wake-up the worker looks this often for builds that another process queued or lost. */
 const IDLE_POLL_MS = 1_000;
-/** How often expired caches and unused layers are looked for; a deletion wakes it at once. */
+/** How often unused layers are looked for; a deletion wakes it at once. */
 const TIDY_INTERVAL_MS = 60_000;
+/** The longest and the shortest wait for the next cache to expire: another process may have changed when that is. */
+const MAX_EXPIRY_WAIT_MS = 60_000;
+const MIN_EXPIRY_WAIT_MS = 1;
 
 /** A layer that a build had found was put aside, because its bytes were no longer right: the next attempt converts it. */
 const LOST_MEANWHILE = new Set(['store.layer-missing', 'blobs.not-found']);
@@ -108,12 +111,29 @@ export function startWorker(services: BuildServices, options: { name: string; ma
     await services.store.builds.finish(build.id, owner, result, nowMs);
   }
 
+  /** Beside the collection, which may take long: nobody is to be shown a cache whose time is over. */
+  async function expireLoop(): Promise<void> {
+    const { signal } = stopping;
+    while (!signal.aborted) {
+      const seen = bell.rings;
+      let waitMs = MAX_EXPIRY_WAIT_MS;
+      try {
+        const { deleted, nextMs = Number.POSITIVE_INFINITY } = await expireCaches(services, signal);
+        waitMs = Math.min(Math.max(nextMs - services.clock.now(), MIN_EXPIRY_WAIT_MS), MAX_EXPIRY_WAIT_MS);
+        // Their layers may be used by nobody now.
+        if (deleted > 0) bell.ring();
+      } catch (error) {
+        if (!signal.aborted) services.log.error({ err: describeError(error) }, 'cannot remove expired caches');
+      }
+      await bell.wait(seen, waitMs, signal);
+    }
+  }
+
   async function tidyLoop(): Promise<void> {
     const { signal } = stopping;
     while (!signal.aborted) {
       const seen = bell.rings;
       try {
-        await expireCaches(services, signal);
         await collectGarbage(services, `${options.name}/collector`, signal);
       } catch (error) {
         if (!signal.aborted) services.log.error({ err: describeError(error) }, 'cannot remove what is no longer used');
@@ -122,7 +142,7 @@ export function startWorker(services: BuildServices, options: { name: string; ma
     }
   }
 
-  const loops = [buildLoop(), tidyLoop()];
+  const loops = [buildLoop(), expireLoop(), tidyLoop()];
   return {
     wake: () => bell.ring(),
     async stop() {

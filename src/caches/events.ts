@@ -5,7 +5,6 @@ export type EventReason =
   | 'Started'
   | 'Pulling'
   | 'Pulled'
-  | 'LayerReused'
   | 'SnapshotCreating'
   | 'SnapshotCreated'
   | 'Ready'

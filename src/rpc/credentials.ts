@@ -36,15 +36,16 @@ const MEANINGFUL_HEADERS = [
 const BEARER_HEADERS = ['x-acs-bearer-token', 'x-acs-zero-trust-idtoken', 'x-acs-signature-type', 'authorization'];
 
 /**
- * Tells the scheme by the header `Authorization: ACS3-…`, then by the parameter `Signature`; never by `x-acs-action` or
- * `x-acs-version`, which most V1 clients send as well.
+ * Tells the scheme by the header `Authorization: ACS3-…`, then by the parameter `Signature`, or a key that comes without one;
+ * never by `x-acs-action` or `x-acs-version`, which most V1 clients send as well.
  */
 export function detectScheme(headers: RpcRequest['headers'], parameters: Parameters): Scheme {
   if (headerText(headers, 'authorization')?.startsWith('ACS3-')) return 'V3';
   // `SignatureType=` is sent, empty, by the Go and Python clients; `BEARERTOKEN` and `PRIVATEKEY` by none that ECI admits.
   if (parameters.get('SignatureType') || parameters.has('BearerToken')) return 'bearer';
   if (parameters.has('Signature')) return 'V1';
-  return BEARER_HEADERS.some((name) => headers.has(name)) ? 'bearer' : 'none';
+  if (BEARER_HEADERS.some((name) => headers.has(name))) return 'bearer';
+  return parameters.has('AccessKeyId') ? 'V1' : 'none';
 }
 
 /** Throws, in this order: no access key id, no other system parameter, a scheme that is not taken. */

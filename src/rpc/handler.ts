@@ -59,7 +59,6 @@ export type RpcHandlerOptions = {
   /** Every call whose signature was good, before it is answered. */
   readonly audit?: (call: AuthenticatedCall, outcome: CallOutcome) => Promise<void>;
   readonly onFinished?: (call: FinishedCall) => void;
-  readonly sslRequired?: boolean;
 };
 
 /** `isAbandoned`: whether the caller is gone or the server stops; what fails then is nothing to report. */
@@ -90,7 +89,6 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     let code: string | undefined;
     try {
       if (request.method !== 'GET' && request.method !== 'POST') throw apiError('UnsupportedHTTPMethod');
-      if (options.sslRequired && !request.secure) throw apiError('InvalidProtocol.NeedSsl');
       const parameters = readParameters(request);
       format = chooseFormat(request.headers, parameters.all);
       if (request.refused) throw request.refused;
@@ -141,12 +139,12 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   };
 
   function findAction(request: RpcRequest, parameters: Parameters): Action {
-    const name = systemParameter('Action', request, parameters);
     const version = systemParameter('Version', request, parameters);
+    if (!VERSION.test(version)) throw apiError('InvalidVersion');
+    const name = systemParameter('Action', request, parameters);
     const action = request.path === '/' ? actions.get(name) : undefined;
     // The vendor documents InvalidAction.NotFound with the same status and text; ECI's own pages name this one.
     if (action === undefined) throw apiError('InvalidApi.NotFound');
-    if (!VERSION.test(version)) throw apiError('InvalidVersion');
     if (version !== (action.version ?? ECI_VERSION)) warnOfVersion(version, action.name);
     return action;
   }

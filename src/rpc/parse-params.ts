@@ -49,8 +49,9 @@ function parseList(spec: StringListParam | ObjectListParam, node: ParameterTree,
     const itemName = `${name}.${index}`;
     if (spec.type === 'objects') items.push(parseFields(spec.fields, element, `${itemName}.`));
     else if (element.value) items.push(parseString(spec, element.value, itemName));
-    if (items.length > spec.maxItems)
-      throw apiError('InvalidParameter.LengthExceeded', { Param: name, Limit: spec.maxItems });
+    if (items.length <= spec.maxItems) continue;
+    if (spec.tooMany) throw apiError(spec.tooMany);
+    throw apiError('InvalidParameter.LengthExceeded', { Param: name, Limit: spec.maxItems });
   }
   if (spec.required && items.length === 0) throw apiError('Missing{Param}', { Param: name });
   return items;
@@ -62,7 +63,10 @@ function parseString(spec: Pick<StringParam, 'maxLength' | 'pattern' | 'values'>
   if (spec.pattern !== undefined && spec.pattern.exec(text)?.[0].length !== text.length)
     throw apiError('InvalidParameter', { Param: name, Reason: `it must match ${spec.pattern.source}` });
   if (spec.values !== undefined && !spec.values.includes(text))
-    throw apiError('InvalidParameter', { Param: name, Reason: `it must be one of ${spec.values.join(', ')}` });
+    throw apiError('InvalidParameter', {
+      Param: name,
+      Reason: `it must be one of ${spec.values.map((value) => value || 'empty').join(', ')}`,
+    });
   return text;
 }
 

@@ -32,18 +32,22 @@ export type IntegerParam = ParamFacts & {
   readonly default?: number;
 };
 export type BooleanParam = ParamFacts & { readonly type: 'boolean'; readonly default?: boolean };
+/** The error for more than `maxItems` where it is not `InvalidParameter.LengthExceeded`. */
+type TooMany = 'NumberExceed.Tags';
 /** `Image.1`, `Image.2`; empty elements count as not sent. */
 export type StringListParam = ParamFacts & {
   readonly type: 'strings';
   readonly maxItems: number;
   readonly maxLength?: number;
   readonly pattern?: RegExp;
+  readonly tooMany?: TooMany;
 };
 /** `Tag.1.Key`, `Tag.1.Value`. */
 export type ObjectListParam = ParamFacts & {
   readonly type: 'objects';
   readonly maxItems: number;
   readonly fields: ParamSpecs;
+  readonly tooMany?: TooMany;
 };
 export type ParamSpec = StringParam | IntegerParam | BooleanParam | StringListParam | ObjectListParam;
 export type ParamSpecs = { readonly [name: string]: ParamSpec };

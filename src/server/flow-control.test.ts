@@ -40,6 +40,7 @@ test('reads and writes of an account, and accounts, do not take from one another
     admit({
       caller: { accountId, accessKeyId: 'k', principal: { type: 'Account', id: accountId } },
       action: { ramAction },
+      regionId: 'a',
     });
   for (let times = 0; times < 3; times++) await call('1', 'eci:CreateImageCache');
   for (let times = 0; times < 10_000; times++) await call('1', 'eci:DescribeImageCaches');
@@ -49,6 +50,37 @@ test('reads and writes of an account, and accounts, do not take from one another
   await assert.rejects(call('1', 'eci:TagResources'), throttled);
   nowMs = 500;
   await call('1', 'eci:TagResources');
+});
+
+test('creations of image caches are counted by account and region, 200 a minute; other writes are not', async () => {
+  let nowMs = 0;
+  const admit = createAdmission(readLimits([]), { now: () => nowMs });
+  const call = (ramAction: string, { accountId = '1', regionId = 'a' } = {}) =>
+    admit({
+      caller: { accountId, accessKeyId: 'k', principal: { type: 'Account', id: accountId } },
+      action: { ramAction },
+      regionId,
+    });
+  const create = (where?: { accountId?: string; regionId?: string }) => call('eci:CreateImageCache', where);
+  for (let times = 0; times < 200; times++) await create();
+  const throttled = (error: unknown) =>
+    error instanceof ApiError && error.code === 'Throttling.User' && error.retryAfterMs === 300;
+  await assert.rejects(create(), throttled);
+  await create({ regionId: 'b' });
+  await create({ accountId: '2' });
+  await call('eci:DeleteImageCache');
+  nowMs = 300;
+  await create();
+  await assert.rejects(create(), throttled);
+
+  const unlimited = createAdmission(readLimits(['createsPerMinute=0', 'writesPerSecond=0']), { now: () => 0 });
+  const { action, caller } = {
+    action: { ramAction: 'eci:CreateImageCache' },
+    caller: { accountId: '1', accessKeyId: 'k' },
+  };
+  const principal = { type: 'Account', id: '1' } as const;
+  for (let times = 0; times < 1000; times++)
+    await unlimited({ action, caller: { ...caller, principal }, regionId: 'a' });
 });
 
 test('back-off: some failures are free, then the wait doubles to its bound; a success or a long time forgets', () => {

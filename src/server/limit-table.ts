@@ -94,6 +94,10 @@ const API = {
   readBurst: limit(10_000, 'Such calls at once, after a quiet time'),
   writesPerSecond: optional(500, 'All other calls of one account; beyond: `Throttling.User`'),
   writeBurst: limit(5_000, 'Such calls at once, after a quiet time'),
+  createsPerMinute: optional(
+    200,
+    'Calls of CreateImageCache of one account in one region, and as many at once after a quiet time; beyond: `Throttling.User`',
+  ),
   maxBadSignatures: optional(
     20,
     'Wrong signatures in a row with one key from one address; beyond: `Throttling`, 1 s long and then twice as long each time',

@@ -105,6 +105,17 @@ export function createCacheStore(
       return rows.map(cacheOf);
     },
 
+    async nextExpiryMs() {
+      const row = await db
+        .selectFrom('image_caches')
+        .select('expires_at_ms')
+        .where('expires_at_ms', 'is not', null)
+        .orderBy('expires_at_ms')
+        .limit(1)
+        .executeTakeFirst();
+      return row?.expires_at_ms ?? undefined;
+    },
+
     async deleteExpired(id, nowMs) {
       return db.transaction().execute(async (trx) => {
         const row = await trx

@@ -113,6 +113,8 @@ export type CacheStore = {
   snapshotIds(): Promise<Set<string>>;
   /** Caches of all accounts whose time has passed, the longest expired first. */
   expired(nowMs: number, limit: number): Promise<ImageCache[]>;
+  /** When the first of all caches expires; undefined when none does. */
+  nextExpiryMs(): Promise<number | undefined>;
   /** Deletes the cache like `delete` if it is still expired; false when it is not, or is gone. */
   deleteExpired(id: string, nowMs: number): Promise<boolean>;
   /** Where there are caches, of all accounts. */

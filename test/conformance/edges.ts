@@ -61,6 +61,19 @@ function mandatory(list: string, good: { readonly [name: string]: WireValue }, n
   };
 }
 
+function voluntary(list: string, good: { readonly [name: string]: WireValue }, name: string): Edges {
+  return {
+    name: `${list}.${name}`,
+    taken: [
+      [
+        { ...good, [name]: undefined },
+        { ...good, [name]: '' },
+      ],
+    ],
+    refused: [],
+  };
+}
+
 const LOGIN = { Server: 'registry.example.com', UserName: 'user', Password: 'secret' };
 const ACR = { InstanceId: ACR_INSTANCE };
 const TAG = { Key: 'k', Value: 'v' };
@@ -83,6 +96,8 @@ const tagTexts = (['Key', 'Value'] as const).map((name): Edges => {
     refused: texts.map(([value, reason]) => [[{ ...TAG, [name]: value }], invalid('Tag', reason)]),
   };
 });
+
+const VSWITCHES = times(10, (number) => `vsw-${number}`).join(',');
 
 /** The edges of what CreateImageCache and UpdateImageCache both take; `image` is one that can be pulled. */
 export function edgesOfBoth(image: string): readonly Edges[] {
@@ -118,9 +133,17 @@ export function edgesOfBoth(image: string): readonly Edges[] {
     text('SecurityGroupId', 128),
     text('EipInstanceId', 128),
     {
+      name: 'VSwitchId',
+      taken: [VSWITCHES],
+      refused: [
+        [`${VSWITCHES},vsw-10`, tooLong('VSwitchId', 10)],
+        [long(1025), tooLong('VSwitchId', 1024)],
+      ],
+    },
+    {
       name: 'EliminationStrategy',
       taken: ['LRU', ''],
-      refused: [['lru', invalid('EliminationStrategy', 'it must be one of LRU')]],
+      refused: [['lru', invalid('EliminationStrategy', 'it must be one of LRU, empty')]],
     },
     {
       name: 'Tag.Key',
@@ -142,7 +165,7 @@ export function edgesOfBoth(image: string): readonly Edges[] {
     field('ImageRegistryCredential', LOGIN, 'Server', 255),
     field('ImageRegistryCredential', LOGIN, 'UserName', 1024),
     field('ImageRegistryCredential', LOGIN, 'Password', 16_384),
-    ...['Server', 'UserName', 'Password'].map((name) => mandatory('ImageRegistryCredential', LOGIN, name)),
+    ...['Server', 'UserName', 'Password'].map((name) => voluntary('ImageRegistryCredential', LOGIN, name)),
     {
       name: 'AcrRegistryInfo.InstanceId',
       taken: [times(20, () => ACR)],
@@ -170,11 +193,6 @@ export function edgesOfBoth(image: string): readonly Edges[] {
   ];
 }
 
-const VSWITCHES = times(10, (number) => `vsw-${number}`).join(',');
-
-/** How many there are in it counts at the creation only. */
-export const VSWITCH_OF_UPDATE = text('VSwitchId', 1024);
-
 /** The edges of what CreateImageCache takes beside. */
 export const EDGES_OF_CREATE: readonly Edges[] = [
   integer('RetentionDays', 1, 65_536),
@@ -182,14 +200,6 @@ export const EDGES_OF_CREATE: readonly Edges[] = [
   text('InsecureRegistry', 4096),
   text('ZoneId', 128),
   text('Annotations', 4096),
-  {
-    name: 'VSwitchId',
-    taken: [VSWITCHES],
-    refused: [
-      [`${VSWITCHES},vsw-10`, tooLong('VSwitchId', 10)],
-      [long(1025), tooLong('VSwitchId', 1024)],
-    ],
-  },
   {
     name: 'OsType',
     taken: ['Linux', ''],

@@ -207,10 +207,7 @@ export const VENDOR_ERRORS: Readonly<Record<string, readonly VendorError[]>> = {
     },
   ],
   TagResources: [...TAGS, TOO_MANY_TAGS],
-  UntagResources: [...TAGS, { ...TOO_MANY_TAGS, never: 'taking tags off never makes them too many' }],
-  ListTagResources: [
-    ...TAGS.filter(({ code }) => code === 'NoPermission.Tag'),
-    { ...TOO_MANY_TAGS, never: 'a list changes no tags; a filter with too many of them is a list that is too long' },
-  ],
+  UntagResources: [...TAGS, TOO_MANY_TAGS],
+  ListTagResources: [...TAGS.filter(({ code }) => code === 'NoPermission.Tag'), TOO_MANY_TAGS],
   [GATEWAY]: GATEWAY_ERRORS,
 };

@@ -153,6 +153,9 @@ export function describeCatalogContract(name: string, open: () => Promise<Store>
         [early.id, late.id],
       );
       assert.equal((await store.caches.expired(200, 1)).length, 1);
+      assert.equal(await store.caches.nextExpiryMs(), 100);
+      assert.equal(await store.caches.deleteExpired(early.id, 100), true);
+      assert.equal(await store.caches.nextExpiryMs(), 200);
       assert.equal(await store.caches.deleteExpired(late.id, 199), false);
       assert.equal(await store.caches.deleteExpired(late.id, 200), true);
       assert.equal(await store.caches.deleteExpired(late.id, 200), false);

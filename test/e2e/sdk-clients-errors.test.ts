@@ -5,16 +5,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import eci from '@alicloud/eci20180808';
-import { Config } from '@alicloud/openapi-client';
+import openApi, { Config, OpenApiRequest, Params } from '@alicloud/openapi-client';
 import core from '@alicloud/openapi-core';
 import RpcClient from '@alicloud/pop-core';
 import { Config as RpcConfig } from '@alicloud/rpc-client';
 import { RuntimeOptions } from '@darabonba/typescript';
 import eciV1 from 'eci20180808-v1';
 import type { Client, Key } from '../conformance/client.ts';
-import { type Live, startLive } from '../conformance/live.ts';
+import { type Live, startLive, WRITE_BURST } from '../conformance/live.ts';
 
 const REGION_ID = 'cn-hangzhou';
+/** A few writes more than the burst are let through while it is exhausted. */
+const MAX_WRITES = 2 * WRITE_BURST;
 const UUID = /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/;
 
 /** Two calls that can be refused, whatever the client. */
@@ -28,6 +30,7 @@ type Thrown = Error & {
   readonly code?: unknown;
   readonly statusCode?: unknown;
   readonly requestId?: unknown;
+  readonly retryAfter?: unknown;
   readonly accessDeniedDetail?: Readonly<Record<string, unknown>>;
   readonly data?: { readonly [name: string]: unknown; readonly RequestId?: string };
 };
@@ -49,6 +52,19 @@ const FAMILIES: Readonly<Record<string, Family>> = {
     connect: (endpoint, key) => connectCore(endpoint, key, 'v2'),
     check: checkCore,
   },
+  '@alicloud/openapi-client 0.4.15, callApi with GET': {
+    connect: (endpoint, key) => connectCallApi(endpoint, key, { method: 'GET', place: 'query' }),
+    check: checkTea,
+  },
+  '@alicloud/openapi-client 0.4.15, callApi with a form': {
+    connect: (endpoint, key) => connectCallApi(endpoint, key, { method: 'POST', place: 'body' }),
+    check: checkTea,
+  },
+  '@alicloud/openapi-client 0.4.15, callApi with a form, older signature': {
+    connect: (endpoint, key) =>
+      connectCallApi(endpoint, key, { method: 'POST', place: 'body', signatureAlgorithm: 'v2' }),
+    check: checkTea,
+  },
   '@alicloud/pop-core 1.8.0, GET': {
     connect: (endpoint, key) => connectPopCore(endpoint, key, 'GET'),
     check: checkPopCore,
@@ -62,9 +78,11 @@ const FAMILIES: Readonly<Record<string, Family>> = {
 describe('the vendor’s npm clients and refusals', () => {
   let live: Live & { stop(): Promise<void> };
   let client: Client;
+  let busy: Client;
   before(async () => {
     live = await startLive();
     client = await live.newClient();
+    busy = await live.newClient();
   });
   after(() => live?.stop());
 
@@ -122,6 +140,15 @@ describe('the vendor’s npm clients and refusals', () => {
       });
     });
 
+    test(`${name}: 400, throttled, with the time to wait`, async () => {
+      const calls = connect(live.endpoint, busy.key);
+      await refused(firstThrottled(calls), {
+        status: 400,
+        code: 'Throttling.User',
+        message: 'Request was denied due to user flow control.',
+      });
+    });
+
     test(`${name}: a temporary key works with its token, and not without`, async () => {
       const key = await live.newTemporaryKey(client);
       assert.equal(await connect(live.endpoint, key).count('none'), 0);
@@ -133,6 +160,41 @@ describe('the vendor’s npm clients and refusals', () => {
     });
   }
 });
+
+describe('the vendor’s npm clients and a server that fails', () => {
+  let live: Live & { stop(): Promise<void> };
+  let client: Client;
+  before(async () => {
+    live = await startLive();
+    client = await live.newClient();
+    live.breakCatalog();
+  });
+  after(() => live?.stop());
+
+  for (const [name, { connect, check }] of Object.entries(FAMILIES)) {
+    test(`${name}: 500, which says nothing of the inside`, async () => {
+      const message = 'The request processing has failed due to some unknown error.';
+      const refusal = { status: 500, code: 'InternalError', message };
+      await assert.rejects(connect(live.endpoint, client.key).count('x'), (error: Thrown) => {
+        checkData(error, refusal);
+        check(error, refusal);
+        return true;
+      });
+    });
+  }
+});
+
+/** Writes until one is throttled, and fails with what that one failed with. */
+async function firstThrottled(calls: Calls): Promise<void> {
+  for (let writes = 0; writes < MAX_WRITES; writes++) {
+    try {
+      await calls.delete('imc-unknown');
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('InvalidParameter.NotFound')))
+        throw error;
+    }
+  }
+}
 
 /** The answer itself, which every client keeps. */
 function checkData({ data }: Thrown, { code, message, hasDetail }: Refusal): void {
@@ -163,8 +225,11 @@ function checkTeaV1(error: Thrown, { status, code, message }: Refusal): void {
 }
 
 function checkCore(error: Thrown, { status, code, message, hasDetail }: Refusal): void {
-  assert.equal(error.constructor.name, 'ClientError');
-  assert.equal(error.name, 'ClientError');
+  const isThrottled = code.startsWith('Throttling');
+  const name = isThrottled ? 'ThrottlingError' : status < 500 ? 'ClientError' : 'ServerError';
+  assert.equal(error.constructor.name, name);
+  assert.equal(error.name, name);
+  if (isThrottled) assert.ok(typeof error.retryAfter === 'number' && error.retryAfter > 0, String(error.retryAfter));
   assert.equal(error.code, code);
   assert.equal(error.statusCode, status);
   assert.equal(error.requestId, error.data?.RequestId);
@@ -239,6 +304,32 @@ function connectCore(endpoint: string, key: Key, signatureAlgorithm?: 'v2'): Cal
       bodyType: 'json',
     });
     return (await client.callApi(params, new util.OpenApiRequest({ query }), new RuntimeOptions({}))).body;
+  });
+}
+
+/** The core of the SDKs in use today, called with a plain action as generated code calls it. */
+function connectCallApi(
+  endpoint: string,
+  key: Key,
+  how: { method: 'GET' | 'POST'; place: 'query' | 'body'; signatureAlgorithm?: 'v2' },
+): Calls {
+  const { method, place, ...signature } = how;
+  const config = { ...credentials(key), ...signature, endpoint, protocol: 'HTTP', regionId: REGION_ID };
+  const client = new openApi.default(new Config(config));
+  return plainCalls(async (action, { RegionId, ...fields }) => {
+    const params = new Params({
+      action,
+      version: '2018-08-08',
+      protocol: 'HTTP',
+      pathname: '/',
+      method,
+      authType: 'AK',
+      style: 'RPC',
+      reqBodyType: 'formData',
+      bodyType: 'json',
+    });
+    const parameters = place === 'query' ? { query: { RegionId, ...fields } } : { query: { RegionId }, body: fields };
+    return (await client.callApi(params, new OpenApiRequest(parameters), new RuntimeOptions({}))).body;
   });
 }
 

@@ -33,7 +33,7 @@ const tally = createTally('requests of junk', 'signed calls of junk');
 
 before(async () => {
   const env = {
-    LARDER_LIMITS: 'readsPerSecond=0,writesPerSecond=0,maxBadSignatures=0,maxAttempts=1',
+    LARDER_LIMITS: 'readsPerSecond=0,writesPerSecond=0,createsPerMinute=0,maxBadSignatures=0,maxAttempts=1',
     // No image name that comes up by chance may reach a registry.
     HTTPS_PROXY: 'http://127.0.0.1:1',
     HTTP_PROXY: 'http://127.0.0.1:1',

@@ -47,7 +47,7 @@ function newImage(bytes = 20_000): string {
 const env = () => ({
   LARDER_PLAIN_HTTP_REGISTRIES: registry.host,
   LARDER_DECOMPRESSOR: 'node',
-  LARDER_LIMITS: 'maxAttempts=2,maxRetryDelayMs=50',
+  LARDER_LIMITS: 'maxAttempts=2,maxRetryDelayMs=50,createsPerMinute=0',
 });
 const connect = ({ endpoint }: LarderServer) =>
   createClient({ ...ACCESS_KEY, endpoint, regionId: REGION_ID, timeoutMs: TIMEOUT_MS });

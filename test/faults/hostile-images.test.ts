@@ -33,7 +33,8 @@ describe('hostile images', { skip: skipWithout({ tools: ['strace'] }) }, () => {
 
   before(async () => {
     registry = await startScriptedRegistry();
-    server = await startWatchedServer({ LARDER_PLAIN_HTTP_REGISTRIES: registry.host });
+    const env = { LARDER_PLAIN_HTTP_REGISTRIES: registry.host, LARDER_LIMITS: 'createsPerMinute=0' };
+    server = await startWatchedServer(env);
     await server.resetPeak();
   });
   after(async () => {

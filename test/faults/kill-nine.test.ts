@@ -34,6 +34,7 @@ test('the server may be killed at any moment', { timeout: 24 * 3_600_000 }, asyn
       LARDER_GC_GRACE_SECONDS: '0',
       LARDER_DECOMPRESSOR: 'node',
       LARDER_LOG_LEVEL: 'warn',
+      LARDER_LIMITS: 'createsPerMinute=0',
     },
   });
   const client = createClient({

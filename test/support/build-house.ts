@@ -33,7 +33,7 @@ export type BuildHouse = {
 };
 
 /** A real store, real blobs, and a registry that does as it is told; what runs is stopped at the end of the test. */
-export async function openBuildHouse(t: TestContext): Promise<BuildHouse> {
+export async function openBuildHouse(t: TestContext, clock = systemClock): Promise<BuildHouse> {
   const directory = await mkdtemp(join(tmpdir(), 'larder-house-'));
   const seal = createSealer(randomBytes(SEAL_KEY_BYTES), 'test', randomBytes);
   const store = await openSqliteStore({ path: join(directory, 'larder.db'), seal });
@@ -57,7 +57,7 @@ export async function openBuildHouse(t: TestContext): Promise<BuildHouse> {
     layerLimits: DEFAULT_LAYER_LIMITS,
     layerSlots: createLimit(4),
     largeLayers: createLimit(1),
-    clock: systemClock,
+    clock,
     log: silentLogger,
   };
   const find = async (id: string) => (await store.caches.find({ ...OWNER, id }, { limit: 1 })).caches[0];

@@ -91,12 +91,13 @@ export const createParameters: readonly Row[] = [
     row(
       'parameter',
       `ImageRegistryCredential.${name}`,
-      'is mandatory in each of up to 10 logins, and never comes back',
+      'of up to 10 logins; one without it is taken and counts for nothing; never comes back',
       async (live) => {
         const client = await live.newClient();
         const login = { Server: 'registry.example.com', UserName: 'user', Password: 'hunter2-secret' };
-        const less = { ...good(live.image), ImageRegistryCredential: [{ ...login, [name]: '' }] };
-        await client.refused(ACTION, less, missing(`ImageRegistryCredential.1.${name}`));
+        for (const value of ['', undefined]) {
+          await client.create({ ImageRegistryCredential: [{ ...login, [name]: value }] });
+        }
         const eleven = Array.from({ length: 11 }, () => login);
         await client.refused(ACTION, { ...good(live.image), ImageRegistryCredential: eleven }, TOO_LONG);
         const id = await client.create({ ImageRegistryCredential: [login] });
@@ -243,6 +244,20 @@ export const createParameters: readonly Row[] = [
       const client = await live.newClient();
       assert.equal((await client.cache(await client.create({ [name]: value }))).Status, 'Ready');
     }),
+  ),
+  row(
+    'parameter',
+    'AutoMatchImageCache',
+    'layers are reused whatever it says; the event Pulled tells how many',
+    async (live) => {
+      const client = await live.newClient();
+      await client.create();
+      for (const AutoMatchImageCache of ['true', 'false', undefined]) {
+        const { Events } = await client.cache(await client.create({ AutoMatchImageCache }));
+        const pulled = Events.find((event: { Reason: string }) => event.Reason === 'Pulled');
+        assert.match(pulled.Message, /^Successfully pulled image \S+ \(1 layers, 1 reused, /);
+      }
+    },
   ),
   ...(['Flash', 'AutoMatchImageCache'] as const).map((name) =>
     row('parameter', name, 'is true or false', async (live) => {

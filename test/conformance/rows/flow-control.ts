@@ -4,6 +4,10 @@ import { MAX_BAD_SIGNATURES, WRITE_BURST } from '../live.ts';
 import { GATEWAY, type Row, rowsOf } from '../row.ts';
 
 const row = rowsOf(GATEWAY);
+const create = rowsOf('CreateImageCache');
+/** The default of the limit: it is the vendor's. */
+const CREATES_PER_MINUTE = 200;
+const CALLS_AT_ONCE = 25;
 const MINUTE_MS = 60_000;
 
 /** The header that newer clients make a ThrottlingError with a time of. */
@@ -34,6 +38,40 @@ export const flowControl: readonly Row[] = [
     await client.ok('DescribeImageCaches');
     assert.notEqual(codeOf(await other.call('DeleteImageCache', call)), 'Throttling.User');
   }),
+  create(
+    'error',
+    'Throttling.User',
+    'more than 200 a minute in a region; other regions and calls go on',
+    async (live) => {
+      const client = await live.newClient();
+      const call = { ImageCacheName: 'x', Image: [live.image], DryRun: true };
+      for (let calls = 0; calls < CREATES_PER_MINUTE; calls += CALLS_AT_ONCE) {
+        const answers = await Promise.all(
+          Array.from({ length: CALLS_AT_ONCE }, () => client.call('CreateImageCache', call)),
+        );
+        for (const answer of answers) assert.equal(codeOf(answer), 'DryRunOperation');
+      }
+      for (let calls = 0; ; calls++) {
+        assert.ok(calls < CREATES_PER_MINUTE, 'never refused');
+        const answer = await client.call('CreateImageCache', call);
+        if (codeOf(answer) !== 'Throttling.User') continue;
+        assert.equal(answer.status, 400);
+        assert.equal(answer.json.Message, 'Request was denied due to user flow control.');
+        assert.ok(retryAfterMs(answer.headers) <= MINUTE_MS / CREATES_PER_MINUTE);
+        break;
+      }
+      await client.refused(
+        'CreateImageCache',
+        { ...call, RegionId: 'elsewhere' },
+        { status: 400, code: 'DryRunOperation' },
+      );
+      await client.refused(
+        'DeleteImageCache',
+        { ImageCacheId: 'imc-x' },
+        { status: 404, code: 'InvalidParameter.NotFound' },
+      );
+    },
+  ),
   row('error', 'Throttling', 'a key came with wrong signatures too often in a row; other keys go on', async (live) => {
     const client = await live.newClient();
     const other = await live.newClient();

@@ -273,6 +273,13 @@ export const gatewayMessages: readonly Row[] = [
       assert.deepEqual({ status: answer.status, ...contentOf(answer) }, expected);
     }
   }),
+  row('error', 'MissingSignature', 'V1 with a key and without a signature, absent or empty', async (live) => {
+    const client = await live.newClient();
+    const expected = { status: 400, code: 'MissingSignature', message: mandatory('Signature') };
+    for (const Signature of [null, '']) await client.refused(ACTION, {}, expected, { system: { Signature } });
+    const unsigned = { system: { Signature: null, AccessKeyId: null } };
+    await client.refused(ACTION, {}, { status: 400, code: 'MissingAccessKeyId' }, unsigned);
+  }),
   row('error', 'InvalidSignatureMethod', 'bearer tokens, in headers or parameters', async (live) => {
     const path = `/?Action=${ACTION}&Version=2018-08-08&RegionId=${live.regionId}`;
     const expected = { status: 400, code: 'InvalidSignatureMethod', message: METHOD_NOT_VALID };

@@ -32,13 +32,13 @@ function faults(powerless: Key): readonly Fault[] {
       part: 'body',
       apply: inWire({ place: 'form', headers: { 'content-md5': 'AAAA' } }),
     },
+    { code: 'InvalidVersion', what: 'the version', part: 'version', apply: inWire({ version: 'latest' }) },
     {
       code: 'InvalidApi.NotFound',
       what: 'the operation',
       part: 'action',
       apply: (call) => ({ ...call, action: 'ExportImageCache' }),
     },
-    { code: 'InvalidVersion', what: 'the version', part: 'version', apply: inWire({ version: 'latest' }) },
     {
       code: 'MissingAccessKeyId',
       what: 'whether there is an access key',

@@ -1,5 +1,5 @@
 import type { Client, Params } from '../client.ts';
-import { EDGES_OF_CREATE, type Edges, edgesOfBoth, VSWITCH_OF_UPDATE } from '../edges.ts';
+import { EDGES_OF_CREATE, type Edges, edgesOfBoth } from '../edges.ts';
 import type { Live } from '../live.ts';
 import { type Row, rowsOf } from '../row.ts';
 
@@ -24,7 +24,7 @@ const SUBJECTS: readonly Subject[] = [
   },
   {
     action: 'UpdateImageCache',
-    edges: (image) => [...edgesOfBoth(image), VSWITCH_OF_UPDATE],
+    edges: edgesOfBoth,
     base: async (client) => ({ ImageCacheId: await client.create(), Image: [client.image] }),
   },
 ];

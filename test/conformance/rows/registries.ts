@@ -72,6 +72,9 @@ export const registries: readonly Row[] = [
       const bad = await end(client, { Image, ImageRegistryCredential: [{ ...right, [name]: 'wrong.example.com' }] });
       assert.equal(bad.status, 'Failed');
       assert.match(bad.warnings, NO_LOGIN);
+      const incomplete = await end(client, { Image, ImageRegistryCredential: [{ ...right, [name]: undefined }] });
+      assert.equal(incomplete.status, 'Failed');
+      assert.match(incomplete.warnings, NO_LOGIN);
       assert.doesNotMatch(live.log().join('\n') + bad.warnings, /hunter2/, 'the password is nowhere to be read');
     }),
   ),
@@ -92,6 +95,8 @@ export const registries: readonly Row[] = [
     const { status } = await end(client, { ...params, ImageRegistryCredential: [{ Server, ...LOGIN }] });
     assert.equal(status, 'Failed', 'the registry does not know that login');
     assert.ok(live.logins().includes(basic(LOGIN)));
+    const incomplete = { ...params, ImageRegistryCredential: [{ Server, UserName: LOGIN.UserName }] };
+    assert.equal((await end(client, incomplete)).status, 'Ready', 'one without a password does not');
   }),
   create('parameter', 'PlainHttpRegistry', 'without it a registry must speak TLS', async (live) => {
     await using own = await startStranger(false);

@@ -8,6 +8,9 @@ const NOT_FOUND = { status: 404, code: 'InvalidParameter.NotFound' };
 const MISSING = (name: string) => ({ status: 400, code: `Missing${name}` });
 const INVALID = { status: 400, code: 'InvalidParameter' };
 const TOO_LONG = { status: 400, code: 'InvalidParameter.LengthExceeded' };
+const TOO_MANY_TAGS = { status: 400, code: 'NumberExceed.Tags', message: 'The length of tags exceeded limit: 20.' };
+const KEYS = Array.from({ length: 21 }, (_, index) => `k${index}`);
+const TAGS = KEYS.map((Key) => ({ Key, Value: '' }));
 
 const tag = rowsOf('TagResources');
 const untag = rowsOf('UntagResources');
@@ -57,7 +60,11 @@ export const tagResources = [
     const client = await live.newClient();
     const ResourceId = [await client.create()];
     await client.refused('TagResources', { ...TYPE, ResourceId }, MISSING('Tag'));
-    for (const Key of ['', 'aliyun-x', 'acs:x', 'a http://b', 'https://c']) {
+    for (const first of [{ Value: 'v' }, { Key: '', Value: 'v' }]) {
+      const Tag = [{ Key: 'k' }, first];
+      await client.refused('TagResources', { ...TYPE, ResourceId, Tag }, MISSING('Tag.2.Key'));
+    }
+    for (const Key of ['aliyun-x', 'acs:x', 'a http://b', 'https://c']) {
       await client.refused('TagResources', { ...TYPE, ResourceId, Tag: [{ Key, Value: 'v' }] }, INVALID);
     }
     await client.refused('TagResources', { ...TYPE, ResourceId, Tag: [{ Key: 'x'.repeat(129) }] }, TOO_LONG);
@@ -95,9 +102,15 @@ export const tagResources = [
     const client = await live.newClient();
     const ResourceId = [await tagged(client)];
     const Tag = Array.from({ length: 19 }, (_, index) => ({ Key: `k${index}` }));
-    const expected = { status: 400, code: 'NumberExceed.Tags', message: 'The length of tags exceeded limit: 20.' };
-    await client.refused('TagResources', { ...TYPE, ResourceId, Tag }, expected);
+    await client.refused('TagResources', { ...TYPE, ResourceId, Tag }, TOO_MANY_TAGS);
     await client.ok('TagResources', { ...TYPE, ResourceId, Tag: Tag.slice(1) });
+  }),
+  tag('error', 'NumberExceed.Tags', 'more than 20 tags in a call', async (live) => {
+    const client = await live.newClient();
+    const ResourceId = [await client.create()];
+    await client.refused('TagResources', { ...TYPE, ResourceId, Tag: TAGS }, TOO_MANY_TAGS);
+    await client.ok('TagResources', { ...TYPE, ResourceId, Tag: TAGS.slice(1) });
+    assert.deepEqual(await tagsOf(client, ResourceId[0] ?? ''), TAGS.slice(1));
   }),
   tag('error', 'DryRunOperation', 'changes nothing', async (live) => {
     const client = await live.newClient();
@@ -137,8 +150,7 @@ export const untagResources = [
     await client.refused('UntagResources', params, MISSING('TagKey'));
     await client.ok('UntagResources', { ...params, TagKey: ['a', 'none'] });
     assert.deepEqual(await tagsOf(client, id), [{ Key: 'b', Value: '' }]);
-    const many = Array.from({ length: 21 }, (_, index) => `k${index}`);
-    await client.refused('UntagResources', { ...params, TagKey: many }, TOO_LONG);
+    await client.refused('UntagResources', { ...params, TagKey: ['x'.repeat(129)] }, TOO_LONG);
   }),
   untag('parameter', 'All', 'takes all tags, and counts only without TagKey', async (live) => {
     const client = await live.newClient();
@@ -158,6 +170,13 @@ export const untagResources = [
     await client.ok('TagResources', { ...TYPE, ResourceId: [id], Tag: [{ Key: 'later' }] });
     await client.ok('UntagResources', params);
     assert.deepEqual(await tagsOf(client, id), [{ Key: 'later', Value: '' }]);
+  }),
+  untag('error', 'NumberExceed.Tags', 'more than 20 keys in a call', async (live) => {
+    const client = await live.newClient();
+    const params = { ...TYPE, ResourceId: [await tagged(client, TAGS.slice(1))] };
+    await client.refused('UntagResources', { ...params, TagKey: KEYS }, TOO_MANY_TAGS);
+    await client.ok('UntagResources', { ...params, TagKey: KEYS.slice(1) });
+    assert.deepEqual(await tagsOf(client, params.ResourceId[0] ?? ''), []);
   }),
   untag('error', 'InvalidParameter', 'another kind of resource', async (live) => {
     const client = await live.newClient();
@@ -289,6 +308,12 @@ export const listTagResources = [
       },
     ),
   ),
+  list('error', 'NumberExceed.Tags', 'more than 20 tags in a filter', async (live) => {
+    const client = await live.newClient();
+    await tagged(client, TAGS.slice(1));
+    await client.refused('ListTagResources', { ...TYPE, Tag: TAGS }, TOO_MANY_TAGS);
+    assert.equal((await client.ok('ListTagResources', { ...TYPE, Tag: TAGS.slice(1) })).TagResources.length, 20);
+  }),
   list('error', 'InvalidParameter', 'a token that is not from an earlier answer', async (live) => {
     const client = await live.newClient();
     const message = 'The specified parameter NextToken is invalid, it is not from an earlier answer.';

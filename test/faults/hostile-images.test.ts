@@ -145,16 +145,21 @@ test('a trace is read as it is meant', () => {
     '7 mkdir("/var/x", 0777) = 0',
     '7 symlink("/etc", "/tmp/home/data/etc") = 0',
     '7 openat(AT_FDCWD</>, "x", O_RDWR|O_CREAT, 0600) = 3</x>',
-    '7 rename("/tmp/home/a", "/tmp/b") = 0',
+    '7 rename("/tmp/home/data/a", "/tmp/b") = 0',
+    // What `data/../x` is once somebody has normalised it.
+    '7 openat(AT_FDCWD</tmp/home>, "/tmp/home/x", O_WRONLY|O_CREAT, 0644) = 3</tmp/home/x>',
+    '7 mkdir("/tmp/home/database", 0777) = 0',
+    '7 openat(AT_FDCWD</tmp/home>, "profile.json/x", O_RDWR) = 3</tmp/home/profile.json/x>',
     '7 unlink("/etc/shadow") = -1 EACCES (Permission denied)',
     '7 mkdir("/var/never", 0777 <unfinished ...>',
   ];
   const good = [
     '7 openat(AT_FDCWD</tmp/home>, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3</etc/passwd>',
     '7 openat(AT_FDCWD</tmp/home>, "/tmp/home/data/a", O_WRONLY|O_CREAT, 0644) = 3</tmp/home/data/a>',
-    '7 rename("/tmp/home/a", "/tmp/home/b") = 0',
+    '7 rename("/tmp/home/data/a", "/tmp/home/data/b") = 0',
+    '7 rename("/tmp/home/profile.json.7.tmp", "/tmp/home/profile.json") = 0',
     '8 mkdir("/tmp/home", 0700 <unfinished ...>',
-    '9 mkdir("/tmp/home/a", 0700) = 0',
+    '9 mkdir("/tmp/home/tmp/a", 0700) = 0',
     '8 <... mkdir resumed>) = -1 EEXIST (File exists)',
   ];
   assert.deepEqual(

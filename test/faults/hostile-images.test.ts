@@ -8,9 +8,9 @@ import { createLimit } from '../../src/lib/limit.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts';
 import { listTopLayer } from './support/blob-listing.ts';
-import { type HostileCase, soundImage } from './support/corpus.ts';
+import { ATTACKS, type HostileCase, soundImage } from './support/corpus.ts';
 import { CONFUSION, DIGESTS } from './support/corpus-documents.ts';
-import { CLAIMS, ESCAPES, OWNERS } from './support/corpus-layers.ts';
+import { CLAIMS, ESCAPES, ODDITIES, OWNERS } from './support/corpus-layers.ts';
 import { BOMBS, HEAVY, STREAMS } from './support/corpus-streams.ts';
 import { effortMs } from './support/effort.ts';
 import { readTrace, startWatchedServer, type WatchedServer } from './support/watched-server.ts';
@@ -22,6 +22,7 @@ const AT_ONCE = 6;
 const MIB = 2 ** 20;
 const MAX_PEAK_MIB = 256;
 const isLong = effortMs(0, 1) > 0;
+const CORPUS = { ESCAPES, OWNERS, CLAIMS, CONFUSION, DIGESTS, STREAMS, ODDITIES };
 
 describe('hostile images', { skip: skipWithout({ tools: ['strace'] }) }, () => {
   let registry: ScriptedRegistry;
@@ -41,7 +42,7 @@ describe('hostile images', { skip: skipWithout({ tools: ['strace'] }) }, () => {
 
   const problemOf = (each: HostileCase) => judge(each, { registry, server, repository: `hostile/n${count++}` });
 
-  for (const [title, cases] of Object.entries({ ESCAPES, OWNERS, CLAIMS, CONFUSION, DIGESTS, STREAMS })) {
+  for (const [title, cases] of Object.entries(CORPUS)) {
     test(`${title.toLowerCase()}: ${cases.length} images`, { timeout: 2 * END_MS }, async () => {
       const limit = createLimit(AT_ONCE);
       const problems: string[] = [];
@@ -136,6 +137,11 @@ async function judge(
   }
   return undefined;
 }
+
+test('every row of the list of attacks by images has one', () => {
+  const rows = new Set(Object.values(CORPUS).flatMap((cases) => cases.map(({ row }) => row)));
+  assert.deepEqual([...rows].toSorted(), [...ATTACKS].toSorted());
+});
 
 test('a trace is read as it is meant', () => {
   const home = '/tmp/home';

@@ -3,9 +3,6 @@ import { type ErofsFile, type ErofsReader, IMPLICIT_ROOT, openErofs } from '../l
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits, type LowerInode, type LowerLookup } from '../layers/index.ts';
 import type { Digest } from '../lib/digest.ts';
 
-/** As the kernel follows (include/linux/namei.h, MAXSYMLINKS). */
-const MAX_SYMLINKS = 40;
-
 type Place = { reader: ErofsReader; file: ErofsFile };
 type Budget = { used: number; readonly limits: LayerLimits };
 
@@ -56,7 +53,7 @@ async function lookUp(roots: readonly Place[], path: string, budget: Budget): Pr
     const found = await stepInto(ancestors.at(-1) ?? roots, name, budget);
     const [top] = found;
     if (top?.file.kind === 'symlink' && names.length > 0) {
-      if (++symlinks > MAX_SYMLINKS) return undefined;
+      enforce(budget.limits, 'maxSymlinks', ++symlinks);
       const target = await top.reader.readTarget(top.file);
       if (target.startsWith('/')) ancestors = [roots];
       names.push(...target.split('/').toReversed());

@@ -1,7 +1,8 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { describeError, errorCode, LarderError } from '../lib/errors.ts';
+import { publishFile } from '../lib/publish-file.ts';
 
 const profileSchema = z.object({
   endpoint: z.string().min(1),
@@ -40,13 +41,13 @@ export async function readProfile(path: string): Promise<Profile | undefined> {
 export async function writeProfile(path: string, profile: Profile): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = `${path}.${process.pid}.tmp`;
+  const text = Buffer.from(`${JSON.stringify(profile, undefined, 2)}\n`);
   // `wx` never follows a link or reuses a file that somebody else may read.
   await rm(temporary, { force: true });
   const file = await open(temporary, 'wx', 0o600);
   try {
-    await file.writeFile(`${JSON.stringify(profile, undefined, 2)}\n`);
-    await file.sync();
-    await rename(temporary, path);
+    await file.writeFile(text);
+    await publishFile(file, { from: temporary, to: path, bytes: text.length, isFolderNew: true });
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;

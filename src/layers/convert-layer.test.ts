@@ -290,7 +290,7 @@ test('what is wrong is refused by name', async () => {
   await rejectsWith('layers.invalid-entry', [file('a', 'a', { uid: 4_294_967_295 })]);
   await rejectsWith('layers.invalid-entry', [file('a', 'a', { pax: { uid: '-1' } })]);
   await rejectsWith('layers.invalid-entry', [{ path: 'c', type: '3', devMajor: 0x1000 }]);
-  await rejectsWith('layers.invalid-entry', [symlink('a', 'b'), symlink('b', 'a'), file('a/x')]);
+  await rejectsWith('layers.limit', [symlink('a', 'b'), symlink('b', 'a'), file('a/x')]);
   await rejectsWith('layers.invalid-entry', [file('./', 'a root that is a file')]);
   await rejectsWith('layers.limit', [file('a', 'a', { pax: { path: 'n'.repeat(256) } })]);
   await rejectsWith('layers.limit', [file('a', 'a', { pax: { path: 'n/'.repeat(2100) } })]);
@@ -320,10 +320,7 @@ test('what would take memory or time without end is refused by name', async () =
     [/limit maxTrailingBytes/, Buffer.concat([tarOf([file('a')]), Buffer.alloc(5000)]), { maxTrailingBytes: 4000 }],
     [/limit maxNameBytes/, tarOf([file('a', '', { pax: { [`SCHILY.xattr.user.${'n'.repeat(251)}`]: 'x' } })])],
     [/a negative size/, tarOf([sparse('-5')])],
-    [
-      /more than 10000 pax records/,
-      tarOf([{ path: 'p', type: 'x', data: Buffer.from('6 a=b\n'.repeat(10_001)) }, file('f')]),
-    ],
+    [/limit maxPaxRecords/, tarOf([{ path: 'p', type: 'x', data: Buffer.from('6 a=b\n'.repeat(10_001)) }, file('f')])],
   ];
   for (const [message, tar, limits = {}] of cases) await assert.rejects(convertTar(tar, { limits }), { message });
 });

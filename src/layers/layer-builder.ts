@@ -149,6 +149,7 @@ export class LayerBuilder implements TarHandler {
     for (const { name: xattr } of entry.xattrs) enforce(limits, 'maxNameBytes', xattr.length);
     const xattrBytes = entry.xattrs.reduce((bytes, xattr) => bytes + xattr.name.length + xattr.value.length, 0);
     enforce(limits, 'maxXattrBytes', xattrBytes);
+    for (const { value } of entry.xattrs) enforce(limits, 'maxXattrValueBytes', value.length);
     this.#metadataBytes += entry.path.length + entry.linkPath.length + xattrBytes + 48 * (entry.sparse?.length ?? 0);
     enforce(limits, 'maxMetadataBytes', this.#metadataBytes);
   }

@@ -4,9 +4,6 @@ import { type ByteString, FileTree, type Inode, type InodeAttributes, type Inode
 import { enforce, type LayerLimits } from './limits.ts';
 import { HAS_WHITEOUTS, OPAQUE } from './xattrs.ts';
 
-/** Symlinks followed on the way to one parent: path_resolution(7) stops at 40, umoci's securejoin at 255. */
-const MAX_SYMLINKS = 255;
-
 /** What a directory that the tar doesn't name gets: umoci's mode, and a time that is the same on every machine. */
 const IMPLICIT: InodeAttributes = { mode: 0o755, uid: 0, gid: 0, mtimeSec: 0, mtimeNsec: 0, xattrs: NO_XATTRS };
 const WHITEOUT: Inode = { ...IMPLICIT, mode: 0, kind: 'character', major: 0, minor: 0 };
@@ -153,7 +150,7 @@ export class LayerTree implements Disposable {
 
   /** A lower layer has a symlink where this layer has an implicit directory: what is in it goes where the symlink leads. */
   graft(at: ImplicitDirectory, target: ByteString): void {
-    if (++this.#grafts > MAX_SYMLINKS) throw invalid('too many symlinks of lower layers', at.path);
+    enforce(this.#limits, 'maxSymlinks', ++this.#grafts);
     this.files.delete(at.parent, at.name);
     const base = target.startsWith('/') ? [] : at.path.split('/').slice(0, -1);
     this.#merge(at.directory, this.#walk([...base, ...target.split('/')]));
@@ -280,7 +277,7 @@ export class LayerTree implements Disposable {
       const parent = ancestors.at(-1) ?? this.root;
       const inode = this.files.get(parent, name);
       if (inode !== undefined && this.files.kindOf(inode) === 'symlink') {
-        if (++symlinks > MAX_SYMLINKS) throw invalid('too many symlinks', path.join('/'));
+        enforce(this.#limits, 'maxSymlinks', ++symlinks);
         const target = this.files.target(inode).toString('latin1');
         if (target.startsWith('/')) ancestors = [this.root];
         names.push(...target.split('/').toReversed());

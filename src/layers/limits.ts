@@ -1,5 +1,5 @@
 import { LarderError } from '../lib/errors.ts';
-import { NAME_MAX_BYTES } from './erofs/index.ts';
+import { NAME_MAX_BYTES, XATTR_MAX_VALUE_BYTES } from './erofs/index.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -32,11 +32,20 @@ export type LayerLimits = {
   maxPathBytes: number;
   /** Linux NAME_MAX. */
   maxNameBytes: number;
+  /**
+   * Symlinks on the way to one entry, in its layer or in those below, and symlinks of lower layers where a layer has entries.
+   * path_resolution(7) stops at 40, umoci's securejoin at 255.
+   */
+  maxSymlinks: number;
   maxXattrs: number;
   /** Names and values of one entry's extended attributes. */
   maxXattrBytes: number;
+  /** One value; EROFS can't keep more. */
+  maxXattrValueBytes: number;
   /** One pax header, GNU long name or sparse map. Go's archive/tar stops at the same size. */
   maxHeaderBytes: number;
+  /** Of one pax header. Attributes are at most `maxXattrs`, each of the others is there once; old sparse maps take more. */
+  maxPaxRecords: number;
   /** All pax headers, long names and sparse maps together, a block at least each: reading them is the slowest of all. */
   maxExtensionBytes: number;
   /** What follows the end of the tar and is ignored; writers fill up a record of 10 KiB, or a tape's. */
@@ -63,9 +72,12 @@ export const DEFAULT_LAYER_LIMITS: LayerLimits = {
   maxLowerLookups: 1_000_000,
   maxPathBytes: 4096,
   maxNameBytes: NAME_MAX_BYTES,
+  maxSymlinks: 255,
   maxXattrs: 128,
   maxXattrBytes: 128 * KIB,
+  maxXattrValueBytes: XATTR_MAX_VALUE_BYTES,
   maxHeaderBytes: MIB,
+  maxPaxRecords: 10_000,
   maxExtensionBytes: 512 * MIB,
   maxTrailingBytes: 64 * MIB,
   maxMetadataBytes: 64 * MIB,

@@ -1,4 +1,5 @@
 import type { ByteString } from './erofs/index.ts';
+import { enforce, type LayerLimits } from './limits.ts';
 import { corruptTar } from './tar-header.ts';
 import { pairUp, type SparseSegment } from './tar-sparse.ts';
 
@@ -8,8 +9,6 @@ export type PaxRecords = Map<ByteString, ByteString>;
 /** GNU sparse 0.0 repeats these two keys; they become the 0.1 form, one list, as in Go's archive/tar. */
 const SPARSE_OFFSET = 'GNU.sparse.offset';
 const SPARSE_LENGTH = 'GNU.sparse.numbytes';
-/** Of one header. Attributes are at most 128, and each of the others is there once; only an old form of sparse maps takes more. */
-const MAX_RECORDS = 10_000;
 export const SPARSE_MAP = 'GNU.sparse.map';
 
 /** What xattrs.ts reads. */
@@ -19,12 +18,12 @@ export const LIBARCHIVE = 'LIBARCHIVE.xattr.';
 const READ_KEYS = new Set(['path', 'linkpath', 'size', 'uid', 'gid', 'mtime']);
 const READ_PREFIXES = ['GNU.sparse.', SCHILY, LIBARCHIVE];
 
-/** Reads the `LENGTH KEY=VALUE\n` records that mean something here; a later one replaces an earlier one. Throws `layers.corrupt`. */
-export function parsePax(bytes: Buffer, offset: number): PaxRecords {
+/** Reads the `LENGTH KEY=VALUE\n` records that mean something here; a later one replaces an earlier one. Throws `layers.corrupt` and `layers.limit`. */
+export function parsePax(bytes: Buffer, offset: number, limits: LayerLimits): PaxRecords {
   const records: PaxRecords = new Map();
   const sparse: ByteString[] = [];
-  for (let start = 0, count = 0; start < bytes.length; count++) {
-    if (count === MAX_RECORDS) throw corruptTar(`more than ${MAX_RECORDS} pax records for one entry`, offset);
+  for (let start = 0, count = 1; start < bytes.length; count++) {
+    enforce(limits, 'maxPaxRecords', count);
     const space = bytes.indexOf(0x20, start);
     const lengthText = space < 0 ? '' : bytes.toString('latin1', start, Math.min(space, start + 11));
     const end = start + Number(lengthText);

@@ -156,7 +156,7 @@ export class TarReader {
 
   #onSpecial(bytes: Buffer): void {
     const type = this.#specialType;
-    if (type === 'x') this.#extensions = { ...this.#extensions, pax: parsePax(bytes, this.#offset) };
+    if (type === 'x') this.#extensions = { ...this.#extensions, pax: parsePax(bytes, this.#offset, this.#limits) };
     if (type === 'L') this.#extensions = { ...this.#extensions, gnuName: untilNul(bytes) };
     if (type === 'K') this.#extensions = { ...this.#extensions, gnuLink: untilNul(bytes) };
     this.#pad();

@@ -1,4 +1,5 @@
 import { apiError } from './api-error.ts';
+import { maskHeaders, maskParameters } from './mask-secrets.ts';
 import type { Parameters, RequestParameters } from './parameters.ts';
 import { stringToSignV1, verifyV1 } from './signature-v1.ts';
 import {
@@ -78,7 +79,9 @@ function readV1(request: RpcRequest, parameters: Parameters): Credentials {
     verify(secret) {
       const stringToSign = stringToSignV1(request.method, parameters);
       if (verifyV1(stringToSign, secret, signature)) return;
-      throw apiError('SignatureDoesNotMatch:V1', { StringToSign: stringToSign });
+      throw apiError('SignatureDoesNotMatch:V1', {
+        StringToSign: stringToSignV1(request.method, maskParameters(parameters)),
+      });
     },
   };
 }
@@ -102,10 +105,11 @@ function readV3(request: RpcRequest, query: Parameters): Credentials {
     },
     verify(secret) {
       if (!signsWhatMatters(request, signedHeaders)) throw apiError('IncompleteSignature');
-      const canonicalRequest = canonicalRequestV3(request, query, signedHeaders);
-      const stringToSign = stringToSignV3(canonicalRequest);
+      const stringToSign = stringToSignV3(canonicalRequestV3(request, query, signedHeaders));
       if (verifyV3(stringToSign, secret, signature) && bodyHash === sha256Hex(request.body)) return;
-      throw apiError('SignatureDoesNotMatch:V3', { StringToSign: stringToSign, CanonicalRequest: canonicalRequest });
+      const masked = { ...request, headers: maskHeaders(request.headers) };
+      const shown = canonicalRequestV3(masked, maskParameters(query), signedHeaders);
+      throw apiError('SignatureDoesNotMatch:V3', { StringToSign: stringToSignV3(shown), CanonicalRequest: shown });
     },
   };
 }

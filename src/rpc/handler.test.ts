@@ -16,7 +16,7 @@ import { type ActionContext, actionTable, defineAction } from './action.ts';
 import { apiError } from './api-error.ts';
 import { MAX_SKEW_MS } from './authenticate.ts';
 import type { AuthenticatedCall } from './handler.ts';
-import { stringToSignV1 } from './signature-v1.ts';
+import { canonicalParameters, stringToSignV1 } from './signature-v1.ts';
 import { canonicalRequestV3, formatAuthorization, sha256Hex, signV3, stringToSignV3 } from './signature-v3.ts';
 import { bodyText, type RpcRequest, type RpcResponse } from './types.ts';
 
@@ -211,6 +211,30 @@ test('V3: SignatureDoesNotMatch shows string to sign and canonical request', asy
     Message,
     /^Specified signature does not match our calculation\. server StringToSign is \[ACS3-HMAC-SHA256\n[0-9a-f]{64}\] server CanonicalRequest is \[POST\n\/\nRegionId=cn-hangzhou\nhost:127\.0\.0\.1:4620\n/,
   );
+});
+
+test('SignatureDoesNotMatch repeats no password and no token, nor their hash', async () => {
+  const secrets = { 'ImageRegistryCredential.1.Password': 'hunter2=&', 'AcrRegistryInfo.1.password': 'hunter2=&' };
+  const v1 = v1Request({
+    Signature: 'AAAA',
+    SecurityToken: TOKEN,
+    'ImageRegistryCredential.1.UserName': 'u',
+    ...secrets,
+  });
+  const key = accessKey({ securityToken: TOKEN, expiresAtMs: NOW_MS + 1 });
+  const { Message: toldV1 = '' } = bodyOf(await testGateway({ key }).handle(v1));
+  const shown = new Map(new URLSearchParams(v1.rawQuery));
+  for (const name of [...Object.keys(secrets), 'SecurityToken']) shown.set(name, '***');
+  assert.ok(toldV1.endsWith(`server string to sign is:${stringToSignV1('GET', shown)}`), toldV1);
+
+  const rawQuery = canonicalParameters(new Map(Object.entries({ RegionId: 'cn-hangzhou', ...secrets })));
+  const v3 = v3Request({ 'x-acs-security-token': TOKEN }, { rawQuery, secret: 'x' });
+  const { Message: toldV3 = '' } = bodyOf(await testGateway({ key }).handle(v3));
+  assert.match(toldV3, /^Specified signature does not match/);
+  assert.ok(!toldV3.includes('hunter2') && !toldV3.includes(TOKEN), toldV3);
+  assert.match(toldV3, /Password=%2A%2A%2A&.*\nx-acs-security-token:\*\*\*\n/s);
+  const [, digest, canonical = ''] = /\n([0-9a-f]{64})\] server CanonicalRequest is \[(.*)\]$/s.exec(toldV3) ?? [];
+  assert.equal(digest, sha256Hex(canonical));
 });
 
 test('a nonce is spent by a good signature only, and a request is good within 15 minutes', async () => {

@@ -51,9 +51,24 @@ const LAYER = {
   maxLowerLookups: layer('maxLowerLookups', 'Names looked up in the layers below'),
   maxPathBytes: layer('maxPathBytes', 'Path of an entry, and target of a link', DEFAULT_LAYER_LIMITS.maxPathBytes),
   maxNameBytes: layer('maxNameBytes', 'One name of a path', DEFAULT_LAYER_LIMITS.maxNameBytes),
+  maxSymlinks: layer(
+    'maxSymlinks',
+    'Symlinks followed to one entry, and symlinks of lower layers where the layer has entries',
+    DEFAULT_LAYER_LIMITS.maxSymlinks,
+  ),
   maxXattrs: layer('maxXattrs', 'Extended attributes of an entry'),
-  maxXattrBytes: layer('maxXattrBytes', 'Names and values of an entry’s extended attributes'),
+  maxXattrBytes: layer(
+    'maxXattrBytes',
+    'Names and values of an entry’s extended attributes',
+    DEFAULT_LAYER_LIMITS.maxXattrBytes,
+  ),
+  maxXattrValueBytes: layer(
+    'maxXattrValueBytes',
+    'Value of one extended attribute',
+    DEFAULT_LAYER_LIMITS.maxXattrValueBytes,
+  ),
   maxHeaderBytes: layer('maxHeaderBytes', 'One pax header, GNU long name or sparse map'),
+  maxPaxRecords: layer('maxPaxRecords', 'Records of one pax header'),
   maxExtensionBytes: layer('maxExtensionBytes', 'All pax headers, GNU long names and sparse maps of the tar'),
   maxTrailingBytes: layer('maxTrailingBytes', 'What follows the end of the tar'),
   maxMetadataBytes: layer(

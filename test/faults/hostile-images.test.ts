@@ -8,9 +8,9 @@ import { createLimit } from '../../src/lib/limit.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts';
 import { listTopLayer } from './support/blob-listing.ts';
-import { type HostileCase, soundImage } from './support/corpus.ts';
+import { ATTACKS, type HostileCase, soundImage } from './support/corpus.ts';
 import { CONFUSION, DIGESTS } from './support/corpus-documents.ts';
-import { CLAIMS, ESCAPES, OWNERS } from './support/corpus-layers.ts';
+import { CLAIMS, ESCAPES, ODDITIES, OWNERS } from './support/corpus-layers.ts';
 import { BOMBS, HEAVY, STREAMS } from './support/corpus-streams.ts';
 import { effortMs } from './support/effort.ts';
 import { createTally } from './support/tally.ts';
@@ -24,6 +24,7 @@ const MIB = 2 ** 20;
 const MAX_PEAK_MIB = 256;
 const tally = createTally('images refused by name', 'images Ready and right');
 const isLong = effortMs(0, 1) > 0;
+const CORPUS = { ESCAPES, OWNERS, CLAIMS, CONFUSION, DIGESTS, STREAMS, ODDITIES };
 
 describe('hostile images', { skip: skipWithout({ tools: ['strace'] }) }, () => {
   let registry: ScriptedRegistry;
@@ -44,7 +45,7 @@ describe('hostile images', { skip: skipWithout({ tools: ['strace'] }) }, () => {
 
   const problemOf = (each: HostileCase) => judge(each, { registry, server, repository: `hostile/n${count++}` });
 
-  for (const [title, cases] of Object.entries({ ESCAPES, OWNERS, CLAIMS, CONFUSION, DIGESTS, STREAMS })) {
+  for (const [title, cases] of Object.entries(CORPUS)) {
     test(`${title.toLowerCase()}: ${cases.length} images`, { timeout: 2 * END_MS }, async () => {
       const limit = createLimit(AT_ONCE);
       const problems: string[] = [];
@@ -144,6 +145,11 @@ async function judge(
   return undefined;
 }
 
+test('every row of the list of attacks by images has one', () => {
+  const rows = new Set(Object.values(CORPUS).flatMap((cases) => cases.map(({ row }) => row)));
+  assert.deepEqual([...rows].toSorted(), [...ATTACKS].toSorted());
+});
+
 test('a trace is read as it is meant', () => {
   const home = '/tmp/home';
   const bad = [
@@ -152,16 +158,21 @@ test('a trace is read as it is meant', () => {
     '7 mkdir("/var/x", 0777) = 0',
     '7 symlink("/etc", "/tmp/home/data/etc") = 0',
     '7 openat(AT_FDCWD</>, "x", O_RDWR|O_CREAT, 0600) = 3</x>',
-    '7 rename("/tmp/home/a", "/tmp/b") = 0',
+    '7 rename("/tmp/home/data/a", "/tmp/b") = 0',
+    // What `data/../x` is once somebody has normalised it.
+    '7 openat(AT_FDCWD</tmp/home>, "/tmp/home/x", O_WRONLY|O_CREAT, 0644) = 3</tmp/home/x>',
+    '7 mkdir("/tmp/home/database", 0777) = 0',
+    '7 openat(AT_FDCWD</tmp/home>, "profile.json/x", O_RDWR) = 3</tmp/home/profile.json/x>',
     '7 unlink("/etc/shadow") = -1 EACCES (Permission denied)',
     '7 mkdir("/var/never", 0777 <unfinished ...>',
   ];
   const good = [
     '7 openat(AT_FDCWD</tmp/home>, "/etc/passwd", O_RDONLY|O_CLOEXEC) = 3</etc/passwd>',
     '7 openat(AT_FDCWD</tmp/home>, "/tmp/home/data/a", O_WRONLY|O_CREAT, 0644) = 3</tmp/home/data/a>',
-    '7 rename("/tmp/home/a", "/tmp/home/b") = 0',
+    '7 rename("/tmp/home/data/a", "/tmp/home/data/b") = 0',
+    '7 rename("/tmp/home/profile.json.7.tmp", "/tmp/home/profile.json") = 0',
     '8 mkdir("/tmp/home", 0700 <unfinished ...>',
-    '9 mkdir("/tmp/home/a", 0700) = 0',
+    '9 mkdir("/tmp/home/tmp/a", 0700) = 0',
     '8 <... mkdir resumed>) = -1 EEXIST (File exists)',
   ];
   assert.deepEqual(

@@ -61,7 +61,7 @@ test('a real layer with changed bytes', {
       function put(one: Mutant): void {
         const repository = `real/n${index}`;
         if ('tar' in one) registry.putImage(repository, buildImage({ layers: [one.tar], compression: 'none' }), '1');
-        else packedCase('', '', [{ bytes: one.packed, diffId: sha256(tar) }], 'Ready').put(registry, repository);
+        else packedCase('bomb', '', [{ bytes: one.packed, diffId: sha256(tar) }], 'Ready').put(registry, repository);
       }
     }
     peakBytes = Math.max(peakBytes, await server.peakBytes());

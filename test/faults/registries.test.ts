@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ACCESS_KEY } from '../support/larder-server.ts';
 import { buildImage, sha256, type TestImage, toJson } from '../support/registry-image.ts';
 import {
   type RecordedRequest,
@@ -19,8 +20,8 @@ import { createTally } from './support/tally.ts';
 const PASSWORD = 'pass-word-of-alice';
 const BASIC = `Basic ${Buffer.from(`alice:${PASSWORD}`).toString('base64')}`;
 const TOKEN = 'token-of-alice';
-/** What none but the registry and its token server may ever see. */
-const SECRETS = [PASSWORD, BASIC.slice(6), TOKEN, encodeURIComponent(PASSWORD)];
+/** What none but the registry and its token server may ever see, and what none but the server itself. */
+const SECRETS = [PASSWORD, BASIC.slice(6), TOKEN, encodeURIComponent(PASSWORD), ACCESS_KEY.accessKeySecret];
 const LIMITS = [
   'headersMs=400',
   'idleMs=300',
@@ -30,6 +31,11 @@ const LIMITS = [
   'maxAttempts=3',
   'maxRetryDelayMs=50',
 ];
+
+/** More than the first wait without it. */
+const RETRY_AFTER_S = 1;
+/** As much as a timer may be early. */
+const TIMER_MS = 10;
 
 /** What would have ended a server's process. */
 const crashes: unknown[] = [];
@@ -378,9 +384,10 @@ const oldRegistries: readonly Row[] = [
       registry.script(it.manifestPath, () => ({ headers: { 'docker-content-digest': sha256(Buffer.from('other')) } })),
     /the digest of manifest 1 .* should be/,
   ],
+  ['no Content-Type', (it) => registry.script(it.manifestPath, always({ untyped: true })), 'Ready'],
   [
-    'no Content-Type',
-    (it) => registry.script(it.manifestPath, () => ({ headers: { 'content-type': 'application/json' } })),
+    'a Content-Type that says little',
+    (it) => registry.script(it.manifestPath, always({ headers: { 'content-type': 'application/json' } })),
     'Ready',
   ],
   [
@@ -424,7 +431,35 @@ test('not one byte of a credential reached another host, nor log, database or di
   for (const secret of SECRETS) {
     assert.ok(!seen.includes(secret), `another host saw ${secret}`);
     assert.ok(!service.log().includes(secret), `the log holds ${secret}`);
+    // Nor the signature of any call, in whatever header or parameter it came.
+    assert.doesNotMatch(service.log(), /Signature=|Signature"|ACS3-HMAC/);
     for (const [index, text] of disk.entries()) assert.ok(!text.includes(secret), `${files[index]} holds ${secret}`);
+  }
+});
+
+test('what 429 says in Retry-After is waited for, with a manifest and with a layer', async () => {
+  const image = newImage();
+  registry.putImage('busy', image, '1');
+  const layer = image.layers[1]?.descriptor.digest ?? assert.fail();
+  const paths = ['/v2/busy/manifests/1', `/v2/busy/blobs/${layer}`];
+  const askedMs = new Map(paths.map((path): [string, number[]] => [path, []]));
+  registry.script('/v2/', () => undefined);
+  for (const [path, times] of askedMs) {
+    registry.script(path, (_, n) => {
+      times.push(performance.now());
+      return n === 0 ? { status: 429, headers: { 'retry-after': String(RETRY_AFTER_S) } } : undefined;
+    });
+  }
+  await using own = await startService({
+    env: { LARDER_PLAIN_HTTP_REGISTRIES: registry.host },
+    limits: ['maxRetryDelayMs=1m'],
+  });
+  const { Status, Events } = await own.settled(await own.create(`${registry.host}/busy:1`));
+  assert.equal(Status, 'Ready', JSON.stringify(Events));
+  for (const [path, [first_ = 0, second = 0, ...more]] of askedMs) {
+    // Without the header it would be tried again after half a second.
+    assert.ok(second - first_ >= RETRY_AFTER_S * 1000 - TIMER_MS, `${path}: again after ${second - first_} ms`);
+    assert.deepEqual(more, []);
   }
 });
 

@@ -75,7 +75,7 @@ async function* toAsync(chunks: Iterable<Uint8Array>): AsyncGenerator<Uint8Array
 }
 
 /** Each layer adds a file, changes one that all share, and removes the one that the layer before added, for every third. */
-function* smallLayer(index: number): Generator<TarEntry> {
+export function* smallLayer(index: number): Generator<TarEntry> {
   yield directory('./', { mtime: `${1_600_000_000 + index}.25` });
   yield directory('shared', { mtime: `${index}` });
   yield file(`shared/${index}`, `layer ${index}`);

@@ -10,6 +10,8 @@ export type Step = {
   status?: number;
   headers?: Record<string, string>;
   body?: string | Uint8Array;
+  /** Leave out Content-Type. */
+  untyped?: boolean;
   /** Close the connection after so many bytes of the body. */
   cutAfter?: number;
   /** Send so many bytes of the body, then nothing more. */
@@ -165,7 +167,7 @@ async function send(response: ServerResponse, { request, step, content, closing 
   }
   const body = whole.subarray(start);
   response.writeHead(step.status ?? (from === undefined ? 200 : 206), {
-    ...(content ? { 'content-type': content.mediaType } : {}),
+    ...(content && !step.untyped ? { 'content-type': content.mediaType } : {}),
     ...(from === undefined ? {} : { 'content-range': `bytes ${start}-${whole.byteLength - 1}/${whole.byteLength}` }),
     ...(step.chunked ? {} : { 'content-length': String(body.byteLength) }),
     ...step.headers,

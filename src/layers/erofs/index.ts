@@ -1,6 +1,13 @@
 export type { InodeId } from './file-tree.ts';
 export { FileTree } from './file-tree.ts';
-export { BLOCK_BYTES, IMPLICIT_ROOT, INODE_BYTES, NAME_MAX_BYTES, SLOT_BYTES } from './format.ts';
+export {
+  BLOCK_BYTES,
+  IMPLICIT_ROOT,
+  INODE_BYTES,
+  NAME_MAX_BYTES,
+  SLOT_BYTES,
+  XATTR_MAX_VALUE_BYTES,
+} from './format.ts';
 export type {
   ByteString,
   ChunkMap,

@@ -87,7 +87,10 @@ export async function fileSize(path: string): Promise<number | undefined> {
   }
 }
 
-/** Keeps a manifest whose blobs are still to come. */
+/**
+ * Keeps a manifest whose blobs are still to come. Nothing is synced here: what a power cut tears is no manifest and is asked for
+ * again, and publishing syncs the file before it is moved.
+ */
 export async function writeIncoming(folder: AgentFolder, snapshotId: string, text: string): Promise<void> {
   await onDisk(() => writeFile(join(folder.incomingSnapshots, `${snapshotId}.json`), text));
 }

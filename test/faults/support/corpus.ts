@@ -7,10 +7,13 @@ import { directory, file, tarOf } from './corpus-tar.ts';
 /** Path → `file=CONTENT`, `directory`, `symlink→TARGET`, … of the uppermost layer that was built, without its root. */
 export type LayerListing = Readonly<Record<string, string>>;
 
+/** The rows of the list of attacks by images; each has one at least. */
+export const ATTACKS = ['escape', 'owner', 'bomb', 'manifest', 'digest', 'stream', 'oddity'] as const;
+export type Attack = (typeof ATTACKS)[number];
+
 /** An image that is not what it should be, or that looks so and is legal. */
 export type HostileCase = {
-  /** Of the row in the list of attacks. */
-  readonly row: string;
+  readonly row: Attack;
   readonly name: string;
   /** Puts the image into the registry as `repository:1`. */
   readonly put: (registry: ScriptedRegistry, repository: string) => void;
@@ -32,7 +35,7 @@ const GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const NOWHERE = digestOfHex('0'.repeat(64));
 
 export function tarCase(
-  row: string,
+  row: Attack,
   name: string,
   tars: readonly Buffer[],
   expect: HostileCase['expect'],
@@ -42,7 +45,7 @@ export function tarCase(
 }
 
 export function packedCase(
-  row: string,
+  row: Attack,
   name: string,
   layers: readonly PackedLayer[],
   expect: HostileCase['expect'],
@@ -70,7 +73,7 @@ export function packedCase(
 
 /** A sound image, of which one thing is changed before its documents are written. */
 export function documentCase(
-  row: string,
+  row: Attack,
   name: string,
   change: (documents: SoundDocuments) => Partial<Documents> & { bytes?: Uint8Array; contentType?: string },
   expect: HostileCase['expect'],

@@ -159,6 +159,9 @@ async function onlyChild(parent: number): Promise<number> {
   return Number(pid);
 }
 
+/** Below the home of the server: its data folder, temporary files, and the profile. Beside them it has no business either. */
+const OWN = /^(?:(?:data|tmp)(?:\/|$)|profile\.json(?:\.\d+\.tmp)?$)/;
+
 /** A call that only reads, or that failed without an effect. */
 const READS = /^(open|openat|openat2)\(.*O_RDONLY(?!.*O_(CREAT|TRUNC))/;
 const FAILED = /= -1 E[A-Z]+ /;
@@ -182,7 +185,7 @@ function callsOf(trace: string): string[] {
   return calls;
 }
 
-/** The calls of a trace that changed something outside of `home`; exported to be tested. */
+/** The calls of a trace that changed something outside of what is the server's in `home`; exported to be tested. */
 export function readTrace(trace: string, home: string): { outside: string[]; programs: string[] } {
   const outside: string[] = [];
   const programs = new Set<string>();
@@ -201,7 +204,8 @@ export function readTrace(trace: string, home: string): { outside: string[]; pro
       ? [open]
       : paths.map(([, folder, path]) => (path?.startsWith('/') ? path : `${folder ?? '?'}/${path}`));
     // What a symlink says is no path that is written to; but nothing here makes symlinks at all.
-    const isInside = (path: string) => path.startsWith(`${home}/`) && !path.split('/').includes('..');
+    const isInside = (path: string) =>
+      path.startsWith(`${home}/`) && OWN.test(path.slice(home.length + 1)) && !path.split('/').includes('..');
     if (
       full.length === 0 ||
       call.startsWith('symlink') ||

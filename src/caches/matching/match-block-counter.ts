@@ -1,104 +1,81 @@
-import { MAX_MATCH_IMAGES } from '../limits.ts';
-import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
-import { type MatchMemory, PAGE_ORDINAL_BITS, PAGE_WORDS } from './match-memory.ts';
+import type { BlockTables } from './match-block-tables.ts';
+import { BLOCK_WORDS } from './match-blocks.ts';
+import { COUNT, COUNTER_BITS, GROUP, PLANE_COUNTS, TABLE_BYTES, VECTOR_BYTES } from './match-kernel.ts';
+import { type MatchMemory, PAGE_ORDINAL_BITS, PAGE_WORDS, WORD_BYTES } from './match-memory.ts';
 
 /** Bits of all ordinals, in pages. */
 export type Bits = { page(number: number): number };
 
-/** The counters have eight bits: room for the misses of 100 bitmaps and of a sum up to 127. */
-const MOST = 255;
-/** Bitmaps that are added up before they are carried on. */
-const GROUP = 4;
-const PAIR_WORDS = 2;
-const MAX_PLANES = 7;
-/** Of one page's table: all bitmaps, some of them in pairs with their levels. */
-const TABLE_WORDS = MAX_MATCH_IMAGES + MAX_PLANES * PAIR_WORDS + GROUP * PAIR_WORDS;
-const BLOCKS_PER_PAGE_BITS = PAGE_ORDINAL_BITS - BLOCK_BITS;
-const BLOCK_IN_PAGE_MASK = (1 << BLOCKS_PER_PAGE_BITS) - 1;
-const WORD_BYTES = 4;
-
-/** Where counters keep their tables: as many pages as it takes, and they stay for the next query. */
-export class TableRoom {
-  readonly #pages: number[] = [];
-  readonly #memory: MatchMemory;
-  static readonly #perPage = Math.floor(PAGE_WORDS / TABLE_WORDS);
-
-  constructor(memory: MatchMemory) {
-    this.#memory = memory;
-  }
-
-  /** The word where a table begins. */
-  table(number: number): number {
-    const page = Math.floor(number / TableRoom.#perPage);
-    while (this.#pages.length <= page) this.#pages.push(this.#memory.take(1));
-    return (this.#pages[page] ?? 0) + (number % TableRoom.#perPage) * TABLE_WORDS;
-  }
-}
+const [FEW_BITS, MANY_BITS] = COUNTER_BITS;
+const TABLE_WORDS = TABLE_BYTES / WORD_BYTES;
 
 /**
  * Counts for all caches of a block at once how many bitmaps each is in: in fact how many it is missing in, from so high a
- * start that the counter overflows with one miss too many. Most do so soon, and the rest of their block is skipped.
+ * start that the counter overflows with one miss too many. Many do so soon, and the rest of their block is skipped.
  */
 export class BlockCounter {
   /** The most that a cache can have. */
   readonly most: number;
-  /** Words of the caches with at least as many as asked; then, BLOCK_WORDS on, of those with exactly as many. */
-  readonly result: number;
+  /** Bits that its counters need. */
+  readonly bits: (typeof COUNTER_BITS)[number];
   readonly #memory: MatchMemory;
-  readonly #tables: number[] = [];
-  readonly #pairWords: number;
-  readonly #tableWords: number;
+  readonly #tables: number;
   readonly #bitmaps: readonly Bits[];
   readonly #planes: readonly Bits[];
+  /** With the empty ones that fill up tables. */
+  readonly #planeCount: number;
+  readonly #bitmapCount: number;
 
   /**
-   * `planes` are further bitmaps, of which number p counts 2^p. Bitmaps that most are missing in should come first. There are
-   * tables in `room` for `pages` pages from number `pages · which` on, and results at place `which`.
+   * `planes` are further bitmaps, of which number p counts 2^p. Bitmaps that most are missing in should come first. Of the two
+   * counters of a query this is number `which`.
    */
   constructor(
     memory: MatchMemory,
-    bits: { readonly bitmaps: readonly Bits[]; readonly planes: readonly Bits[] },
-    place: { readonly room: TableRoom; readonly pages: number; readonly which: 0 | 1 },
+    { bitmaps, planes }: { readonly bitmaps: readonly Bits[]; readonly planes: readonly Bits[] },
+    place: { readonly tables: BlockTables; readonly which: 0 | 1 },
   ) {
-    const { bitmaps, planes } = bits;
     this.#memory = memory;
     this.#bitmaps = bitmaps;
     this.#planes = planes;
+    this.#planeCount = PLANE_COUNTS.find((count) => count >= planes.length) ?? planes.length;
+    this.#bitmapCount = Math.ceil(bitmaps.length / GROUP) * GROUP;
     this.most = bitmaps.length + 2 ** planes.length - 1;
-    this.result = memory.arguments + (place.which + 1) * 2 * BLOCK_WORDS;
-    const left = bitmaps.length % GROUP;
-    this.#pairWords = (planes.length + left) * PAIR_WORDS;
-    this.#tableWords = this.#pairWords + bitmaps.length - left;
-    for (let page = 0; page < place.pages; page++) {
-      const table = place.room.table(place.pages * place.which + page);
-      const pairs = [
-        ...planes.flatMap((plane, level) => [plane.page(page), level]),
-        ...bitmaps.slice(0, left).flatMap((bitmap) => [bitmap.page(page), 0]),
-      ];
-      const inBytes = pairs.map((value, index) => (index % PAIR_WORDS === 0 ? value * WORD_BYTES : value));
-      memory.words.set([...inBytes, ...bitmaps.slice(left).map((bitmap) => bitmap.page(page) * WORD_BYTES)], table);
-      this.#tables.push(table);
+    this.bits = this.#misses < 2 ** FEW_BITS && this.#planeCount < FEW_BITS ? FEW_BITS : MANY_BITS;
+    this.#tables = place.tables.start(place.which);
+    this.#fill(place.tables.pages);
+  }
+
+  /** Those of a cache that is in none. */
+  get #misses(): number {
+    return this.#bitmapCount + 2 ** this.#planeCount - 1;
+  }
+
+  #fill(pages: number): void {
+    const { words, emptyPage } = this.#memory;
+    for (let page = 0; page < pages; page++) {
+      let at = this.#tables + page * TABLE_WORDS;
+      for (let plane = 0; plane < this.#planeCount; plane++) {
+        words[at++] = (this.#planes[plane]?.page(page) ?? emptyPage) * WORD_BYTES;
+      }
+      for (let empty = this.#bitmaps.length; empty < this.#bitmapCount; empty++) words[at++] = emptyPage * WORD_BYTES;
+      for (const bitmap of this.#bitmaps) words[at++] = bitmap.page(page) * WORD_BYTES;
     }
   }
 
-  /** Of the caches of a block, those of the words from `among` on; true when some have at least `least`. */
-  count(block: number, least: number, among: number): boolean {
-    const allowed = this.most - least;
-    if (allowed < 0) {
-      this.#memory.words.fill(0, this.result, this.result + 2 * BLOCK_WORDS);
-      return false;
+  /** Makes the kernel's count at `address` one of caches with at least `least`, by counters of so many bits. */
+  tell(address: number, { least, bits, among }: { least: number; bits: number; among: number }): void {
+    const { words } = this.#memory;
+    const at = address / WORD_BYTES;
+    words[at + COUNT.tables / WORD_BYTES] = this.#tables * WORD_BYTES;
+    words[at + COUNT.planes / WORD_BYTES] = this.#planeCount;
+    words[at + COUNT.size / WORD_BYTES] = (this.#planeCount + this.#bitmapCount) * WORD_BYTES;
+    words[at + COUNT.among / WORD_BYTES] = among;
+    const start = 2 ** bits - 1 - Math.min(Math.max(this.#misses - least, 0), 2 ** bits - 1);
+    for (let bit = 0; bit < bits; bit++) {
+      const vector = at + (COUNT.start + bit * VECTOR_BYTES) / WORD_BYTES;
+      words.fill(-((start >>> bit) & 1), vector, vector + BLOCK_WORDS);
     }
-    const table = this.#tables[block >>> BLOCKS_PER_PAGE_BITS] ?? 0;
-    const any = this.#memory.kernel(
-      table * WORD_BYTES,
-      (table + this.#pairWords) * WORD_BYTES,
-      (table + this.#tableWords) * WORD_BYTES,
-      (block & BLOCK_IN_PAGE_MASK) * BLOCK_WORDS * WORD_BYTES,
-      MOST - Math.min(allowed, MOST),
-      among * WORD_BYTES,
-      this.result * WORD_BYTES,
-    );
-    return any !== 0;
   }
 
   /** How many one cache has. */

@@ -1,4 +1,4 @@
-import { TableRoom } from './match-block-counter.ts';
+import { BlockTables } from './match-block-tables.ts';
 import type { MatchData } from './match-data.ts';
 import type { QueryLists } from './match-lists.ts';
 import type { MatchScorer } from './match-score.ts';
@@ -15,12 +15,12 @@ export class ScanScratch {
   sorted = new Uint32Array(0);
   readonly termSums: SparseSums;
   readonly repositorySums: SparseSums;
-  readonly room: TableRoom;
+  readonly tables: BlockTables;
 
   constructor(data: MatchData) {
     this.termSums = new SparseSums(data.termPostings, data.memory);
     this.repositorySums = new SparseSums(data.repositoryPostings, data.memory);
-    this.room = new TableRoom(data.memory);
+    this.tables = new BlockTables(data.memory);
   }
 
   /** What the next query must not find. */

@@ -1,164 +1,256 @@
 /**
- * The inner loop of the match index in WebAssembly, for its 128-bit operations: it counts for the 128 caches of a block at once,
- * about eight times as fast as JavaScript can. Assembled here by hand, as nothing else in Larder is compiled.
+ * The inner loops of the match index in WebAssembly, for its 128-bit operations: they count for the 128 caches of a block at
+ * once, about eight times as fast as JavaScript can. Assembled here by hand, as nothing else in Larder is compiled.
  *
- * A counter of a cache is a column of bits in the eight vectors a (ones), b (twos), … h; see BlockCounter for what it counts.
+ * A counter of a cache is a column of bits in some vectors, the ones first; see BlockCounter for what it counts. All addresses
+ * are in bytes.
  */
-export type Kernel = (
-  /** Where the block's table begins: pairs of (page, level), then single pages, four at a time; all of these are in bytes. */
-  table: number,
-  pairsEnd: number,
-  tableEnd: number,
-  /** Of the block within each page. */
-  offset: number,
-  /** What every counter begins with. */
-  start: number,
-  /** The caches to count for, and where the results go: those that did not overflow, and of those the ones at 255. */
-  among: number,
-  result: number,
-) => number;
+import {
+  ADD,
+  AND,
+  ANY_TRUE,
+  assemble,
+  block,
+  branch,
+  branchIf,
+  type Code,
+  call,
+  constant,
+  DROP,
+  EQUAL,
+  get,
+  IS_ZERO,
+  join,
+  load,
+  loadNumber,
+  loop,
+  type Memory,
+  type Procedure,
+  RETURN,
+  SHIFT_LEFT,
+  SHIFT_RIGHT,
+  set,
+  store,
+  storeNumber,
+  tee,
+  VAND,
+  VANDNOT,
+  VNOT,
+  VOR,
+  VXOR,
+  when,
+  XOR,
+} from './match-wasm.ts';
 
-export type KernelMemory = { readonly buffer: ArrayBuffer; grow(pages: number): number };
-declare const WebAssembly: {
-  Memory: new (limits: { initial: number }) => KernelMemory;
-  Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object, imports: { env: { memory: KernelMemory } }) => { exports: { count: Kernel } };
+export const VECTOR_BYTES = 16;
+const [ENTRY_BYTES, ENTRY_SHIFT] = [4, 2];
+/** Bits of counters that are enough for 20 images, which most queries have at most, and for 100. */
+export const COUNTER_BITS = [5, 8] as const;
+/** There is code for so many sums of short lists. */
+export const PLANE_COUNTS = [0, 2, 4, 7] as const;
+/** Bitmaps are added up so many at a time. */
+export const GROUP = 4;
+/** Blocks whose bits one page has; each page has a table of its own. */
+export const PAGE_BLOCK_BITS = 9;
+/** A table: the pages of the planes, then of the bitmaps. */
+const TABLE_SHIFT = 9;
+export const TABLE_BYTES = 1 << TABLE_SHIFT;
+
+/** What a count is told, from an address on: its tables, how many planes they have, where a table ends, who is counted. */
+const COUNT_BYTES = 256;
+export const COUNT = { tables: 0, planes: 4, size: 8, among: 12, within: 16, exactly: 32, start: 48 } as const;
+/** Where the arguments and results of `scan` are. */
+export const ARGUMENTS = {
+  /** Counts of full matches and of hits: of those wanted, and of those too good. */
+  full: 256,
+  hits: 256 + COUNT_BYTES,
+  fullCeiling: 256 + 2 * COUNT_BYTES,
+  hitsCeiling: 256 + 3 * COUNT_BYTES,
+  /** The bits of the caches in use. */
+  used: 0,
+  /** 0 when nothing is too good. */
+  hasCeiling: 4,
+  /** The caches found in a block. */
+  wanted: 16,
+  /** Always empty. */
+  none: 32,
+} as const;
+
+export type Kernel = {
+  /**
+   * Goes through the numbers of blocks from `at` to `end`, up to one with wanted caches, where it returns: those that `full`
+   * counts, and of those with exactly as many as it takes only those that `hits` counts too; but none that the ceilings do.
+   */
+  readonly scan: Readonly<Record<(typeof COUNTER_BITS)[number], (at: number, end: number) => number>>;
+  /**
+   * Adds one for each ordinal from `at` to `end` to the sums of which `ones` and `twos` are the two lowest bits; those that
+   * carry into the fours are left from `at` on, up to what it returns.
+   */
+  readonly add: (at: number, end: number, ones: number, twos: number) => number;
 };
 
-export function newKernelMemory(): KernelMemory {
-  return new WebAssembly.Memory({ initial: 1 });
-}
+/** From here on what a procedure names is a local variable of it. */
+const [TABLE, PLANES, TABLE_END, OFFSET, COUNT_AT, AMONG] = [0, 1, 2, 3, 4, 5];
+const COUNT_PARAMETERS = 6;
+const [WITHIN, X, CARRY, ONE, TWO, THREE, FOUR, TWOS] = [6, 7, 8, 9, 10, 11, 12, 13];
+const FIRST_BIT = 14;
 
-export function createKernel(memory: KernelMemory): Kernel {
-  return new WebAssembly.Instance(KERNEL, { env: { memory } }).exports.count;
-}
-
-type Code = readonly number[];
-const I32 = 0x7f;
-const V128 = 0x7b;
-const NOTHING = 0x40;
-
-const join = (...parts: Code[]): Code => parts.flat();
-/** LEB128, for what is not negative and below 2²⁸. */
-function number(value: number): Code {
-  return value < 128 ? [value] : [(value & 127) | 128, ...number(value >>> 7)];
-}
-const get = (local: number): Code => [0x20, ...number(local)];
-const set = (local: number): Code => [0x21, ...number(local)];
-/** Small numbers only: signed LEB128 of one byte. */
-const constant = (value: number): Code => [0x41, value];
-const loadNumber = (offset: number): Code => [0x28, 2, offset];
-const branch = (depth: number): Code => [0x0c, depth];
-const branchIf = (depth: number): Code => [0x0d, depth];
-const END = 0x0b;
-const block = (...parts: Code[]): Code => [0x02, NOTHING, ...parts.flat(), END];
-const loop = (...parts: Code[]): Code => [0x03, NOTHING, ...parts.flat(), END];
-const when = (...parts: Code[]): Code => [0x04, NOTHING, ...parts.flat(), END];
-const IS_ZERO: Code = [0x45];
-const EQUAL: Code = [0x46];
-const AT_MOST: Code = [0x4d];
-const ADD: Code = [0x6a];
-const SUBTRACT: Code = [0x6b];
-const AND: Code = [0x71];
-const SHIFT_RIGHT: Code = [0x76];
-const load: Code = [0xfd, 0, 4, 0];
-const store = (offset: number): Code => [0xfd, 11, 4, offset];
-const SPLAT: Code = [0xfd, 17];
-const VNOT: Code = [0xfd, 77];
-const VAND: Code = [0xfd, 78];
-const VANDNOT: Code = [0xfd, 79];
-const VOR: Code = [0xfd, 80];
-const VXOR: Code = [0xfd, 81];
-const ANY_TRUE: Code = [0xfd, 83];
-
-const [TABLE, PAIRS_END, TABLE_END, OFFSET, START, AMONG, RESULT] = [0, 1, 2, 3, 4, 5, 6];
-const PARAMETERS = 7;
-const [WITHIN, X, Y, MISS0, MISS1, MISS2, MISS3, TWOS0, TWOS1] = [7, 8, 9, 10, 11, 12, 13, 14, 15];
-const [A, B, C, D, E, F, G, H] = [16, 17, 18, 19, 20, 21, 22, 23];
-const BITS = [A, B, C, D, E, F, G, H];
-const VECTORS = 17;
-const LEVEL = PARAMETERS + VECTORS;
-
-/** target = bits of the block that the entry `offset` bytes on in the table lacks. */
-const misses = (offset: number, target: number): Code =>
-  join(get(TABLE), loadNumber(offset), get(OFFSET), ADD, load, VNOT, set(target));
-/** carry = sum & value; sum ^= value. */
-const addHalf = (sum: number, value: number, carry: number): Code =>
-  join(get(sum), get(value), VAND, set(carry), get(sum), get(value), VXOR, set(sum));
-/** carry = at least two of (sum, one, two); sum ^= one ^ two. */
-const addFull = (sum: number, one: number, two: number, carry: number): Code =>
-  join(
-    join(get(sum), get(one), VXOR, set(X)),
-    join(get(sum), get(one), VAND, get(X), get(two), VAND, VOR, set(carry)),
-    join(get(X), get(two), VXOR, set(sum)),
-  );
-/** Adds to the highest bit; what is carried out of that is no longer within. */
-const addHighest = (value: number): Code =>
-  join(get(WITHIN), get(H), get(value), VAND, VANDNOT, set(WITHIN), get(H), get(value), VXOR, set(H));
-const advance = (bytes: number): Code => join(get(TABLE), constant(bytes), ADD, set(TABLE));
-/** Leaves the loop around it at the end of a part of the table, or when no cache is within. */
-const leaveAt = (end: number): Code =>
-  join(get(TABLE), get(end), EQUAL, branchIf(1), get(WITHIN), ANY_TRUE, IS_ZERO, branchIf(1));
-/** bit number `index` of START, for all 128 caches. */
-const begin = (bit: number, index: number): Code =>
-  join(constant(0), get(START), constant(index), SHIFT_RIGHT, constant(1), AND, SUBTRACT, SPLAT, set(bit));
-
-const PAIR_BYTES = 8;
-const GROUP_BYTES = 16;
-const VECTOR_BYTES = 16;
-const BODY: Code = join(
-  join(get(AMONG), load, set(WITHIN)),
-  ...BITS.map(begin),
-  block(
-    loop(
-      leaveAt(PAIRS_END),
-      misses(0, X),
-      join(get(TABLE), loadNumber(4), set(LEVEL)),
-      ...[A, B, C, D, E, F].map((bit, index) =>
-        join(get(LEVEL), constant(index), AT_MOST, when(addHalf(bit, X, Y), get(Y), set(X))),
-      ),
-      addHalf(G, X, Y),
-      addHighest(Y),
-      advance(PAIR_BYTES),
-      branch(0),
-    ),
-  ),
-  block(
-    loop(
-      leaveAt(TABLE_END),
-      ...[MISS0, MISS1, MISS2, MISS3].map((miss, index) => misses(index * 4, miss)),
-      addFull(A, MISS0, MISS1, TWOS0),
-      addFull(A, MISS2, MISS3, TWOS1),
-      addFull(B, TWOS0, TWOS1, Y),
-      addHalf(C, Y, X),
-      addHalf(D, X, Y),
-      addHalf(E, Y, X),
-      addHalf(F, X, Y),
-      addHalf(G, Y, X),
-      addHighest(X),
-      advance(GROUP_BYTES),
-      branch(0),
-    ),
-  ),
-  join(get(RESULT), get(WITHIN), store(0)),
-  join(get(RESULT), get(WITHIN), ...BITS.map((bit) => join(get(bit), VAND)), store(VECTOR_BYTES)),
-  join(get(WITHIN), ANY_TRUE, [END]),
-);
-
-const section = (id: number, ...parts: Code[]): Code => [id, ...number(parts.flat().length), ...parts.flat()];
-const name = (text: string): Code => [text.length, ...Buffer.from(text)];
-const PARAMETER_TYPES = Array.from({ length: PARAMETERS }, () => I32);
-const FUNCTION: Code = [2, VECTORS, V128, 1, I32, ...BODY];
-/** One function, `count`, over the memory `env.memory`. */
-const KERNEL = new WebAssembly.Module(
-  Uint8Array.from(
+/**
+ * Counts misses for a block, from so high a start that the counter overflows with one too many; stops once all have. Sums of
+ * bits and carries: a bitmap's bit is a miss that is not there, and carries of misses are best kept as what is not there, too.
+ */
+function count(bitCount: number): Procedure {
+  const bits = Array.from({ length: bitCount }, (_, index) => FIRST_BIT + index);
+  const [a = 0, b = 0, c = 0] = bits;
+  const entry = (index: number): Code => join(get(TABLE), loadNumber(index * ENTRY_BYTES), get(OFFSET), ADD, load(0));
+  /** Adds CARRY to the bits given, of which the last is the highest: what is carried out of that is no longer within. */
+  const ripple = (some: readonly number[]): Code =>
     join(
-      [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-      section(1, [1, 0x60, PARAMETERS, ...PARAMETER_TYPES, 1, I32]),
-      section(2, [1], name('env'), name('memory'), [2, 0, 1]),
-      section(3, [1, 0]),
-      section(7, [1], name('count'), [0, 0]),
-      section(10, [1], number(FUNCTION.length), FUNCTION),
+      ...some.map((bit) =>
+        join(get(bit), get(CARRY), VAND, set(X), get(bit), get(CARRY), VXOR, set(bit), get(X), set(CARRY)),
+      ),
+      join(get(WITHIN), get(CARRY), VANDNOT, set(WITHIN)),
+    );
+  /** Adds the misses of ONE, leaving CARRY. */
+  const addMiss = (bit: number, one: number): Code =>
+    join(join(get(bit), get(one), VXOR, set(X), get(bit), get(one), VANDNOT, set(CARRY)), join(get(X), VNOT, set(bit)));
+  /** Adds the misses of ONE, and CARRY, leaving CARRY. */
+  const addMissAndCarry = (bit: number, one: number): Code =>
+    join(
+      join(get(bit), get(one), VXOR, set(X)),
+      join(get(CARRY), get(X), VANDNOT, get(bit), get(X), VAND, VOR),
+      join(get(X), get(CARRY), VXOR, VNOT, set(bit), set(CARRY)),
+    );
+  /** Adds the misses of two; `twos` gets where none is carried. */
+  const addTwo = (bit: number, one: number, two: number, twos: number): Code =>
+    join(
+      join(get(bit), get(one), VXOR, set(X)),
+      join(get(two), get(X), VANDNOT, get(X), get(bit), VANDNOT, VOR),
+      join(get(X), get(two), VXOR, set(bit), set(twos)),
+    );
+  const addPlanes = (planeCount: number): Code =>
+    join(
+      ...bits
+        .slice(0, planeCount)
+        .map((bit, level) => join(entry(level), set(ONE), level === 0 ? addMiss(bit, ONE) : addMissAndCarry(bit, ONE))),
+      ripple(bits.slice(planeCount)),
+      join(get(TABLE), constant(planeCount * ENTRY_BYTES), ADD, set(TABLE)),
+    );
+  const planeCounts = PLANE_COUNTS.filter((planeCount) => planeCount > 0 && planeCount < bitCount);
+  const body = join(
+    join(get(AMONG), load(0), set(WITHIN)),
+    ...bits.map((bit, index) => join(get(COUNT_AT), load(COUNT.start + index * VECTOR_BYTES), set(bit))),
+    ...planeCounts.map((planeCount) => join(get(PLANES), constant(planeCount), EQUAL, when(addPlanes(planeCount)))),
+    block(
+      loop(
+        join(get(TABLE), get(TABLE_END), EQUAL, branchIf(1), get(WITHIN), ANY_TRUE, IS_ZERO, branchIf(1)),
+        ...[ONE, TWO, THREE, FOUR].map((local, index) => join(entry(index), set(local))),
+        addTwo(a, ONE, TWO, TWOS),
+        addTwo(a, THREE, FOUR, ONE),
+        addTwo(b, TWOS, ONE, TWO),
+        addMiss(c, TWO),
+        ripple(bits.slice(3)),
+        join(get(TABLE), constant(GROUP * ENTRY_BYTES), ADD, set(TABLE)),
+        branch(0),
+      ),
     ),
-  ),
-);
+    join(get(COUNT_AT), get(WITHIN), store(COUNT.within)),
+    join(get(COUNT_AT), get(WITHIN), ...bits.map((bit) => join(get(bit), VAND)), store(COUNT.exactly)),
+    join(get(WITHIN), ANY_TRUE),
+  );
+  const vectors = FIRST_BIT - COUNT_PARAMETERS + bitCount;
+  return { name: `count${bitCount}`, parameters: COUNT_PARAMETERS, numbers: 0, vectors, body };
+}
+
+function scan(bitCount: number, counting: number): Procedure {
+  const [AT, NUMBERS_END, BLOCK, PAGE_TABLE, IN_PAGE, FOUND] = [0, 1, 2, 3, 4, 5];
+  const argument = (address: number): Code => join(constant(0), loadNumber(address));
+  const vector = (address: number): Code => join(constant(0), load(address));
+  const counted = (at: number, among: Code): Code =>
+    join(
+      join(argument(at + COUNT.tables), get(PAGE_TABLE), ADD),
+      argument(at + COUNT.planes),
+      join(argument(at + COUNT.tables), get(PAGE_TABLE), ADD, argument(at + COUNT.size), ADD),
+      join(get(IN_PAGE), constant(at), among, call(counting)),
+    );
+  /** Those with more full matches than asked for, and those with as many and enough hits. */
+  const better = (full: number, hits: number): Code =>
+    join(
+      join(vector(full + COUNT.within), vector(full + COUNT.exactly), VANDNOT),
+      join(vector(hits + COUNT.within), VOR),
+    );
+  const { full, hits, fullCeiling, hitsCeiling, used, hasCeiling, wanted } = ARGUMENTS;
+  const body = join(
+    block(
+      loop(
+        join(get(AT), get(NUMBERS_END), EQUAL, branchIf(1)),
+        join(get(AT), loadNumber(0), tee(BLOCK), constant((1 << PAGE_BLOCK_BITS) - 1), AND),
+        join(constant(4), SHIFT_LEFT, set(IN_PAGE)),
+        join(get(BLOCK), constant(PAGE_BLOCK_BITS), SHIFT_RIGHT, constant(TABLE_SHIFT), SHIFT_LEFT, set(PAGE_TABLE)),
+        counted(full, join(argument(used), get(BLOCK), constant(4), SHIFT_LEFT, ADD)),
+        when(
+          join(counted(hits, argument(hits + COUNT.among)), DROP),
+          join(better(full, hits), set(FOUND), constant(0), get(FOUND), store(wanted)),
+          join(argument(hasCeiling)),
+          when(
+            join(counted(fullCeiling, argument(fullCeiling + COUNT.among)), DROP),
+            join(counted(hitsCeiling, argument(hitsCeiling + COUNT.among)), DROP),
+            join(get(FOUND), better(fullCeiling, hitsCeiling), VANDNOT, set(FOUND)),
+            join(constant(0), get(FOUND), store(wanted)),
+          ),
+          join(get(FOUND), ANY_TRUE, when(get(AT), RETURN)),
+        ),
+        join(get(AT), constant(ENTRY_BYTES), ADD, set(AT)),
+        branch(0),
+      ),
+    ),
+    get(AT),
+  );
+  return { name: `scan${bitCount}`, parameters: 2, numbers: 3, vectors: 1, body };
+}
+
+function add(): Procedure {
+  const [AT, LIST_END, ONES, TWOS_AT, LEFT, ORDINAL, BIT, WORD, BEFORE] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  /** Flips the bit in a plane; whether it was set. */
+  const flip = (plane: number): Code =>
+    join(
+      join(get(ORDINAL), constant(5), SHIFT_RIGHT, constant(ENTRY_SHIFT), SHIFT_LEFT, get(plane), ADD, tee(WORD)),
+      join(get(WORD), loadNumber(0), tee(BEFORE), get(BIT), XOR, storeNumber(0)),
+      join(get(BEFORE), get(BIT), AND),
+    );
+  const body = join(
+    join(get(AT), set(LEFT)),
+    block(
+      loop(
+        join(get(AT), get(LIST_END), EQUAL, branchIf(1)),
+        // A shift takes the number of the bit modulo 32.
+        join(constant(1), get(AT), loadNumber(0), tee(ORDINAL), SHIFT_LEFT, set(BIT)),
+        join(
+          flip(ONES),
+          when(
+            flip(TWOS_AT),
+            when(join(get(LEFT), get(ORDINAL), storeNumber(0)), join(get(LEFT), constant(ENTRY_BYTES), ADD, set(LEFT))),
+          ),
+        ),
+        join(get(AT), constant(ENTRY_BYTES), ADD, set(AT)),
+        branch(0),
+      ),
+    ),
+    get(LEFT),
+  );
+  return { name: 'add', parameters: 4, numbers: 5, vectors: 0, body };
+}
+
+const [FEW, MANY] = COUNTER_BITS;
+const PROCEDURES = [count(FEW), count(MANY), scan(FEW, 0), scan(MANY, 1), add()];
+const instantiate = assemble(PROCEDURES);
+
+export function createKernel(memory: Memory): Kernel {
+  const exports = instantiate(memory);
+  const named = (name: string) => {
+    const found = exports[name];
+    if (found === undefined) throw new RangeError(`no procedure ${name}`);
+    return found;
+  };
+  return { scan: { [FEW]: named(`scan${FEW}`), [MANY]: named(`scan${MANY}`) }, add: named('add') };
+}

@@ -1,10 +1,12 @@
-import { createKernel, type Kernel, type KernelMemory, newKernelMemory } from './match-kernel.ts';
+import { createKernel, type Kernel } from './match-kernel.ts';
+import { type Memory, newMemory } from './match-wasm.ts';
 
 /** Ordinals whose bits one page has. */
 export const PAGE_ORDINAL_BITS = 16;
 export const PAGE_WORDS = 1 << (PAGE_ORDINAL_BITS - 5);
 export const PAGE_ORDINAL_MASK = (1 << PAGE_ORDINAL_BITS) - 1;
-const PAGE_BYTES = PAGE_WORDS * 4;
+export const WORD_BYTES = 4;
+const PAGE_BYTES = PAGE_WORDS * WORD_BYTES;
 /** What WebAssembly grows by. */
 const GROWTH_BYTES = 64 * 1024;
 const PAGES_PER_GROWTH = GROWTH_BYTES / PAGE_BYTES;
@@ -17,9 +19,8 @@ export class MatchMemory {
   /** All words; another array after each growth, so nobody may keep it. */
   words: Int32Array;
   readonly kernel: Kernel;
-  readonly arguments = 0;
   readonly emptyPage = PAGE_WORDS;
-  readonly #memory: KernelMemory = newKernelMemory();
+  readonly #memory: Memory = newMemory();
   readonly #free: number[] = [];
   #end = 2 * PAGE_WORDS;
 

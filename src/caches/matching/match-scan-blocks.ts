@@ -2,8 +2,9 @@ import { BlockCounter } from './match-block-counter.ts';
 import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
 import type { ScanContext } from './match-context.ts';
 import type { Goal } from './match-goal.ts';
+import { ARGUMENTS, COUNT } from './match-kernel.ts';
 import type { DenseList } from './match-lists.ts';
-import { PAGE_ORDINAL_BITS } from './match-memory.ts';
+import { WORD_BYTES } from './match-memory.ts';
 import { type Bitmap, lowestOrdinal } from './match-postings.ts';
 
 /** Offers the wanted caches of all, in tie order: counts the matches of a block at once, with the short lists made bitmaps. */
@@ -22,41 +23,46 @@ export function scanBlocks(context: ScanContext, goal: Goal): void {
 }
 
 function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal): void {
-  const { termSums, repositorySums, room } = scratch;
-  const { memory } = data;
-  const pages = Math.ceil(data.blocks.space / (1 << PAGE_ORDINAL_BITS));
+  const { termSums, repositorySums, tables } = scratch;
+  const { blocks, memory } = data;
+  tables.begin(blocks);
   const fullBits = { bitmaps: bitmapsOf(lists.denseTerms), planes: termSums.planes() };
   const hitBits = { bitmaps: bitmapsOf(lists.denseRepositories), planes: repositorySums.planes() };
-  const full = new BlockCounter(memory, fullBits, { room, pages, which: 0 });
-  const hits = new BlockCounter(memory, hitBits, { room, pages, which: 1 });
-  const { ceiling } = goal;
+  const full = new BlockCounter(memory, fullBits, { tables, which: 0 });
+  const hits = new BlockCounter(memory, hitBits, { tables, which: 1 });
+  const bits = Math.max(full.bits, hits.bits);
+  const scan = full.bits === bits ? memory.kernel.scan[full.bits] : memory.kernel.scan[hits.bits];
   // Nothing below takes memory, so that the words stay where they are.
   const { words } = memory;
-  const used = data.blocks.used.start;
-  const wanted = memory.arguments;
-  const exactly = full.result + BLOCK_WORDS;
+  words[ARGUMENTS.used / WORD_BYTES] = blocks.used.start * WORD_BYTES;
+  const wanted = ARGUMENTS.wanted / WORD_BYTES;
+  const told = new Map<number, number>();
 
-  /** Those wanted by a count of at least `least` full matches, and where it is as many, of `leastHits` hits. */
-  function better(index: number): number {
-    return ((words[full.result + index] ?? 0) & ~(words[exactly + index] ?? 0)) | (words[hits.result + index] ?? 0);
-  }
-
-  /** Leaves out those better than the goal's ceiling. */
-  function leaveOutTooGood(block: number, rank: number): void {
-    if (ceiling === undefined) return;
-    full.count(block, ceiling.full, wanted);
-    hits.count(block, ceiling.hits + (rank < ceiling.rank ? 0 : 1), exactly);
-    for (let index = 0; index < BLOCK_WORDS; index++) {
-      words[wanted + index] = (words[wanted + index] ?? 0) & ~better(index);
+  /** Tells the kernel what is wanted from a place in the order on; up to where that is so. */
+  function tell(rank: number): number {
+    const { ceiling } = goal;
+    const isPast = rank > goal.rank;
+    const isBefore = ceiling !== undefined && rank < ceiling.rank;
+    count(full, { at: ARGUMENTS.full, least: goal.full, among: 0 });
+    count(hits, { at: ARGUMENTS.hits, least: goal.hits + (isPast ? 1 : 0), among: ARGUMENTS.full + COUNT.exactly });
+    words[ARGUMENTS.hasCeiling / WORD_BYTES] = ceiling === undefined ? 0 : 1;
+    if (ceiling !== undefined) {
+      const least = ceiling.hits + (isBefore ? 0 : 1);
+      count(full, { at: ARGUMENTS.fullCeiling, least: ceiling.full, among: ARGUMENTS.wanted });
+      count(hits, { at: ARGUMENTS.hitsCeiling, least, among: ARGUMENTS.fullCeiling + COUNT.exactly });
     }
+    return Math.min(numbers.length, isPast ? numbers.length : goal.rank + 1, isBefore ? ceiling.rank : numbers.length);
   }
 
-  function scanBlock(block: number, rank: number): void {
+  function count(counter: BlockCounter, { at, least, among }: { at: number; least: number; among: number }): void {
+    // Most that is told again is as before.
+    if (told.get(at) === least) return;
+    told.set(at, least);
+    counter.tell(at, { least, bits, among: least > counter.most ? ARGUMENTS.none : among });
+  }
+
+  function offerFound(block: number): void {
     const firstWord = block << (BLOCK_BITS - 5);
-    if (!full.count(block, goal.full, used + firstWord)) return;
-    hits.count(block, goal.hits + (rank > goal.rank ? 1 : 0), exactly);
-    for (let index = 0; index < BLOCK_WORDS; index++) words[wanted + index] = better(index);
-    leaveOutTooGood(block, rank);
     for (let index = 0; index < BLOCK_WORDS; index++) {
       for (let rest = words[wanted + index] ?? 0; rest !== 0; rest &= rest - 1) {
         const ordinal = lowestOrdinal(firstWord + index, rest);
@@ -65,11 +71,14 @@ function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal):
     }
   }
 
-  const numbers = data.blocks.numbers();
-  for (let rank = 0; rank < numbers.length; rank++) {
+  const numbers = blocks.numbers();
+  const first = tables.address(0);
+  for (let rank = 0; rank < numbers.length; ) {
     if (goal.isDone || full.most < goal.full) return;
     if (rank > goal.rank && full.most === goal.full && hits.most <= goal.hits) return;
-    scanBlock(numbers[rank] ?? 0, rank);
+    const end = tell(rank);
+    rank = (scan(tables.address(rank), tables.address(end)) - first) / WORD_BYTES;
+    if (rank < end) offerFound(numbers[rank++] ?? 0);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { QueryList } from './match-lists.ts';
-import { BitRun, type MatchMemory } from './match-memory.ts';
+import { BitRun, type MatchMemory, PAGE_WORDS, WORD_BYTES } from './match-memory.ts';
 import type { Postings } from './match-postings.ts';
 
 /**
@@ -12,11 +12,14 @@ export class SparseSums {
   readonly #planes: BitRun[] = [];
   readonly #postings: Postings;
   readonly #memory: MatchMemory;
+  /** A page to hand ordinals to the kernel in. */
+  readonly #room: number;
   #space = 0;
 
   constructor(postings: Postings, memory: MatchMemory) {
     this.#postings = postings;
     this.#memory = memory;
+    this.#room = memory.take(1);
   }
 
   /** Planes in use, the ones first. */
@@ -33,13 +36,29 @@ export class SparseSums {
     const { lists } = this.#postings;
     const page = lists.page(list.number);
     const offset = lists.offset(list.number);
-    const ones = this.#plane(0);
-    for (let index = offset; index < offset + list.count; index++) {
-      const ordinal = page[index] ?? 0;
-      if (list.weight > 1) this.#add(ordinal, 0, list.weight);
-      // Mostly the first list of the cache.
-      else if (this.#flip(ones, ordinal)) this.#add(ordinal, 1, 1);
+    const end = offset + list.count;
+    if (list.weight > 1) {
+      for (let index = offset; index < end; index++) this.#add(page[index] ?? 0, 0, list.weight);
+      return;
     }
+    const [ones, twos] = [this.#plane(0).start, this.#plane(1).start];
+    for (let from = offset; from < end; from += PAGE_WORDS) {
+      this.#addOnes(page.subarray(from, Math.min(from + PAGE_WORDS, end)), ones, twos);
+    }
+  }
+
+  #addOnes(ordinals: Uint32Array, ones: number, twos: number): void {
+    const { kernel } = this.#memory;
+    const from = this.#room;
+    this.#memory.words.set(ordinals, from);
+    const left = kernel.add(
+      from * WORD_BYTES,
+      (from + ordinals.length) * WORD_BYTES,
+      ones * WORD_BYTES,
+      twos * WORD_BYTES,
+    );
+    // A further plane may move the words.
+    for (let at = from; at < left / WORD_BYTES; at++) this.#add(this.#memory.words[at] ?? 0, 2, 1);
   }
 
   /** Back to nothing added. */

@@ -1,19 +1,19 @@
 import { BLOCK_BITS, BLOCK_WORDS } from './match-blocks.ts';
 import type { ScanContext } from './match-context.ts';
-import { Gathering, type Wanted } from './match-goal.ts';
+import type { Wanted } from './match-goal.ts';
 import type { QueryList } from './match-lists.ts';
 import { lowestOrdinal, type Postings } from './match-postings.ts';
-import { scan } from './match-scan.ts';
 
-/** How many caches match, counted up to `most`; when there are fewer, `ordinals` are all of them. */
-export function countMatches(
+/**
+ * How many caches match where one hit makes a match, so that every cache of a list is one, counted up to `most`; when there are
+ * fewer, `ordinals` are all of them.
+ */
+export function countHits(
   context: ScanContext,
   wanted: Wanted,
   most: number,
 ): { total: number; ordinals: readonly number[] } {
   const { data, lists } = context;
-  // Where one hit makes a match, every cache of a list is one.
-  const isAny = lists.minFull <= 1;
   const counting: [Postings, QueryList][] = [...lists.sparseTerms, ...lists.denseTerms].map((list) => [
     data.termPostings,
     list,
@@ -23,13 +23,10 @@ export function countMatches(
       counting.push([data.repositoryPostings, list]);
     }
   }
-  if (isAny && wanted.accept === undefined && counting.some(([, list]) => list.count >= most)) {
+  if (wanted.accept === undefined && counting.some(([, list]) => list.count >= most)) {
     return { total: most, ordinals: [] };
   }
-  if (isAny) return walk(context, counting, wanted, most);
-  const gathering = new Gathering(data, wanted, most);
-  scan(context, gathering);
-  return { total: gathering.ordinals.length, ordinals: gathering.ordinals };
+  return walk(context, counting, wanted, most);
 }
 
 function walk(

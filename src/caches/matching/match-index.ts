@@ -1,8 +1,8 @@
-import { BLOCK_SLOTS } from './match-blocks.ts';
+import { BLOCK_SLOTS, type TieKey } from './match-blocks.ts';
 import { type ScanContext, ScanScratch } from './match-context.ts';
-import { countMatches } from './match-count.ts';
+import { countHits } from './match-count.ts';
 import { MatchData } from './match-data.ts';
-import { BestMatches, compareMatches, type Match, matchAt } from './match-goal.ts';
+import { Goal, type Match } from './match-goal.ts';
 import { queryLists } from './match-lists.ts';
 import { scan } from './match-scan.ts';
 import { MatchScorer } from './match-score.ts';
@@ -74,37 +74,43 @@ export function createMatchIndex({
   };
 }
 
-/** Counts first. When few match, all of them are seen by that and only need sorting; else the best are searched. */
+/** Finds the best and counts all, up to a bound; where any hit makes a match, counting needs no look at most of them. */
 function search(context: ScanContext, query: MatchQuery, maxCounted: number): MatchResult {
   const { data, lists, scorer } = context;
   const { limit, after, accept } = query;
   const wanted = { minFull: lists.minFull, ...(accept === undefined ? {} : { accept }) };
-  const counted = countMatches(context, wanted, maxCounted);
-  scorer.forgetSeen();
-  if (counted.total < maxCounted) {
-    const best = counted.ordinals.map((ordinal): Match => {
-      scorer.score(ordinal);
-      return { ordinal, full: scorer.full, hits: scorer.hits, key: data.blocks.key(ordinal) };
-    });
-    const left = after === undefined ? best : best.filter((match) => compareMatches(match, matchAt(after)) > 0);
-    return page(left.toSorted(compareMatches), limit, counted.total);
-  }
+  const isAny = lists.minFull <= 1;
+  const counted = isAny ? countHits(context, wanted, maxCounted) : undefined;
   // One more tells whether there is a next page.
-  const best = new BestMatches(data, { ...wanted, most: limit + 1, ...(after === undefined ? {} : { after }) });
-  scan(context, best);
-  return page(best.matches, limit, counted.total);
+  const most = { most: limit + 1, counted: isAny ? 0 : maxCounted, ...(after === undefined ? {} : { after }) };
+  const goal = new Goal(data, { ...wanted, ...most });
+  scorer.forgetSeen();
+  if (counted === undefined || counted.total >= maxCounted) scan(context, goal);
+  else {
+    for (const ordinal of counted.ordinals) {
+      scorer.score(ordinal);
+      goal.offer(ordinal, scorer.full, scorer.hits);
+    }
+  }
+  return page(data, goal.matches, { limit, total: counted?.total ?? goal.total });
 }
 
-function page(matches: readonly Match[], limit: number, total: number): MatchResult {
-  const shown = matches.slice(0, limit);
-  const last = shown.at(-1);
+function page(
+  data: MatchData,
+  found: readonly Match[],
+  { limit, total }: { limit: number; total: number },
+): MatchResult {
+  const matches = found.slice(0, limit).map(({ ordinal, full, hits }) => {
+    return { full, partial: hits - full, key: data.blocks.key(ordinal) };
+  });
+  const last = matches.at(-1);
   return {
-    matches: shown.map((match) => ({ id: match.key.id, full: match.full, partial: match.hits - match.full })),
-    ...(last !== undefined && matches.length > limit ? { next: positionOf(last) } : {}),
+    matches: matches.map(({ key, full, partial }) => ({ id: key.id, full, partial })),
+    ...(last !== undefined && found.length > limit ? { next: positionOf(last) } : {}),
     total,
   };
 }
 
-function positionOf({ full, hits, key }: Match): MatchPosition {
-  return { full, partial: hits - full, sizeGib: key.sizeGib, createdAtMs: key.createdAtMs, id: key.id };
+function positionOf({ full, partial, key }: { full: number; partial: number; key: TieKey }): MatchPosition {
+  return { full, partial, sizeGib: key.sizeGib, createdAtMs: key.createdAtMs, id: key.id };
 }

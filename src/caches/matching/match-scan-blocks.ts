@@ -74,7 +74,7 @@ function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal):
   const numbers = blocks.numbers();
   const first = tables.address(0);
   for (let rank = 0; rank < numbers.length; ) {
-    if (goal.isDone || full.most < goal.full) return;
+    if (full.most < goal.full) return;
     if (rank > goal.rank && full.most === goal.full && hits.most <= goal.hits) return;
     const end = tell(rank);
     rank = (scan(tables.address(rank), tables.address(end)) - first) / WORD_BYTES;

@@ -11,21 +11,22 @@ import { scanBlocks } from './match-scan-blocks.ts';
  */
 export function scan(context: ScanContext, goal: Goal): void {
   const rest = scanSparseTerms(context, goal);
-  if (!goal.isDone && rest >= goal.full) scanBlocks(context, goal);
+  if (rest >= goal.full) scanBlocks(context, goal);
 }
 
 /** How many are found before the best of them are looked at, so that the goal rises before much is read; then so many times as many. */
 const FIRST_LOOK = 128;
 const LOOK_GROWTH = 8;
 const MOST_LOOKED_AT = 512;
+/** About what it takes to look at a cache of a short list, to add it to the sums, and to count a block, in nanoseconds. */
+const [WALK_COST, ADD_COST, BLOCK_COST] = [30, 2, 25];
 
 /** Takes the wanted caches of the short lists that matter; the number of terms that any other cache can have. */
 function scanSparseTerms(context: ScanContext, goal: Goal): number {
   const { data, lists, scratch, scorer } = context;
   const { sparseTerms, denseTerms } = lists;
   const take = (ordinal: number): void => {
-    // What is not offered must stay unseen: the next goal may want it.
-    if (goal.isDone || scorer.wasSeen(ordinal)) return;
+    if (scorer.wasSeen(ordinal)) return;
     scorer.score(ordinal);
     goal.offer(ordinal, scorer.full, scorer.hits);
   };
@@ -37,9 +38,8 @@ function scanSparseTerms(context: ScanContext, goal: Goal): number {
   let foundCount = 0;
   let nextLook = FIRST_LOOK;
   let rest = sparseTerms.length + denseTerms.length;
-  for (; read < sparseTerms.length && rest >= goal.full && !goal.isDone; read++, rest--) {
-    // Then all caches are counted anyhow.
-    if (foundCount > MOST_LOOKED_AT && denseTerms.length >= goal.full) break;
+  for (; read < sparseTerms.length && rest >= goal.full; read++, rest--) {
+    if ((foundCount > MOST_LOOKED_AT || goal.looks === 0) && isCountingCheaper(context, { read, rest, goal })) break;
     const list = sparseTerms[read]?.number ?? 0;
     const page = postings.page(list);
     const offset = postings.offset(list);
@@ -60,6 +60,20 @@ function scanSparseTerms(context: ScanContext, goal: Goal): number {
   if (rest < goal.full) lookAtBest(all, take);
   for (let index = 0; index < foundCount; index++) counts[found[index] ?? 0] = 0;
   return rest;
+}
+
+/** Whether all caches must be counted anyhow, or that takes less than going through the short lists that are left to be. */
+function isCountingCheaper(
+  { data, lists }: ScanContext,
+  { read, rest, goal }: { read: number; rest: number; goal: Goal },
+): boolean {
+  const { sparseTerms, denseTerms, sparseRepositories } = lists;
+  if (denseTerms.length >= goal.full) return true;
+  let walked = 0;
+  for (let index = read; index <= read + rest - goal.full; index++) walked += sparseTerms[index]?.count ?? 0;
+  let added = 0;
+  for (const { count } of [...sparseTerms, ...sparseRepositories]) added += count;
+  return walked * WALK_COST > added * ADD_COST + data.blocks.order.length * BLOCK_COST;
 }
 
 type Look = { scratch: ScanScratch; foundCount: number; unread: number; bounds: Bounds; most: number };

@@ -45,15 +45,20 @@ export class Dictionary {
     return this.#end;
   }
 
-  get(text: string): number | undefined {
-    return this.#numbers.get(text);
+  /** The number of a text that has one. */
+  find(word: Word): number | undefined {
+    const { text, lastNumber } = word;
+    if (this.#names[lastNumber >>> NAME_PAGE_BITS]?.[lastNumber & NAME_PAGE_MASK] === text) return lastNumber;
+    const number = this.#numbers.get(text);
+    if (number !== undefined) word.lastNumber = number;
+    return number;
   }
 
   /** The number of a text, a new one if it has none. */
   number(word: Word): number {
-    const { text, lastNumber } = word;
-    if (this.#names[lastNumber >>> NAME_PAGE_BITS]?.[lastNumber & NAME_PAGE_MASK] === text) return lastNumber;
-    word.lastNumber = this.#numbers.get(text) ?? this.#add(text);
+    const known = this.find(word);
+    if (known !== undefined) return known;
+    word.lastNumber = this.#add(word.text);
     return word.lastNumber;
   }
 

@@ -132,9 +132,16 @@ const one = (id: string, held: readonly string[], createdAtMs = 0, sizeGib = 20)
   createdAtMs,
 });
 
-test('many blocks, so that bitmaps have several pages', () => {
-  // Four caches in each block of 128 ordinals, and half of all caches in a list, which is what makes it a bitmap.
-  const sizes = { blockCapacity: 4, minDenseLength: 0, maxCounted: 20 };
+// Four caches in each block of 128 ordinals, and half of all caches in a list, which is what makes it a bitmap if that is let.
+for (const [what, minDenseLength] of [
+  ['bitmaps have several pages', 0],
+  ['no list is a bitmap, and lists are added up in parts', 10_000],
+] as const) {
+  test(`many blocks, so that ${what}`, () => manyBlocks(minDenseLength));
+}
+
+function manyBlocks(minDenseLength: number): void {
+  const sizes = { blockCapacity: 4, minDenseLength, maxCounted: 20 };
   const catalog = fc.array(entry, { minLength: 4500, maxLength: 4500 });
   fc.assert(
     fc.property(catalog, fc.array(query, { minLength: 12, maxLength: 12 }), (many, queries) => {
@@ -148,7 +155,7 @@ test('many blocks, so that bitmaps have several pages', () => {
     // Shrinking thousands of caches would take very long.
     { numRuns: 2, endOnFailure: true },
   );
-});
+}
 
 test('100 images in one request, and not one more', () => {
   const index = createMatchIndex({ tuning: { blockCapacity: 8, minDenseLength: 4, maxCounted: 10 } });

@@ -1,6 +1,7 @@
 import { LarderError } from '../../lib/errors.ts';
 import { MAX_MATCH_IMAGES } from '../limits.ts';
 import type { MatchData } from './match-data.ts';
+import type { Word } from './match-dictionary.ts';
 import type { Bitmap } from './match-postings.ts';
 import type { ImageTerms, TermReader } from './match-terms.ts';
 import type { MatchQuery } from './match-types.ts';
@@ -30,22 +31,26 @@ export function queryLists(data: MatchData, query: MatchQuery, read: TermReader)
   if (terms.size > MAX_MATCH_IMAGES) {
     throw new LarderError('caches.too-many-images', `more than ${MAX_MATCH_IMAGES} different images to match`);
   }
-  const weights = new Map<string, number>();
-  for (const { repository } of terms.values()) weights.set(repository.text, (weights.get(repository.text) ?? 0) + 1);
+  const weights = new Map<string, { word: Word; weight: number }>();
+  for (const { repository } of terms.values()) {
+    const known = weights.get(repository.text);
+    if (known === undefined) weights.set(repository.text, { word: repository, weight: 1 });
+    else known.weight++;
+  }
 
   const { termPostings, repositoryPostings } = data;
   const [sparseTerms, sparseRepositories]: [QueryList[], QueryList[]] = [[], []];
   const [denseTerms, denseRepositories]: [DenseList[], DenseList[]] = [[], []];
-  for (const text of terms.keys()) {
-    const number = data.terms.get(text);
+  for (const { held } of terms.values()) {
+    const number = data.terms.find(held[0]);
     if (number === undefined) continue;
     const list = { number, weight: 1, count: termPostings.count(number) };
     const bitmap = termPostings.bitmap(number);
     if (bitmap === undefined) sparseTerms.push(list);
     else denseTerms.push({ ...list, bitmap });
   }
-  for (const [text, weight] of weights) {
-    const number = data.repositories.get(text);
+  for (const { word, weight } of weights.values()) {
+    const number = data.repositories.find(word);
     if (number === undefined) continue;
     const list = { number, weight, count: repositoryPostings.count(number) };
     const bitmap = repositoryPostings.bitmap(number);

@@ -84,5 +84,7 @@ function countBlocks({ data, lists, scratch, scorer }: ScanContext, goal: Goal):
 
 /** A bitmap counts as often as its weight says. */
 function bitmapsOf(lists: readonly DenseList[]): Bitmap[] {
-  return lists.flatMap((list) => Array.from({ length: list.weight }, () => list.bitmap));
+  const bitmaps: Bitmap[] = [];
+  for (const { bitmap, weight } of lists) for (let time = 0; time < weight; time++) bitmaps.push(bitmap);
+  return bitmaps;
 }

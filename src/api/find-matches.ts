@@ -1,5 +1,5 @@
 import { type ActionContext, rawJson } from '../rpc/index.ts';
-import type { CacheFilter, CacheScope } from '../store/ports.ts';
+import type { CacheFilter } from '../store/ports.ts';
 import { foreignToken, formatMatchToken, parseMatchToken } from './page-token.ts';
 import type { ApiServices, MatchCounts } from './services.ts';
 
@@ -31,13 +31,9 @@ export async function findMatches(
   if (best && best.full > 0 && after === undefined)
     services.recorder.record({ accountId, regionId }, best.id, context.nowMs);
   if (after === undefined) services.onMatches?.(countMatches(new Set(request.images).size, best));
-  const views = await viewsOf(
-    services,
-    { accountId, regionId },
-    found.matches.map(({ id }) => id),
-  );
+  const ids = found.matches.map(({ id }) => id);
   return {
-    ImageCaches: views.map(rawJson),
+    ImageCaches: rawJson(await services.store.caches.views({ accountId, regionId }, ids)),
     NextToken: found.next === undefined ? '' : formatMatchToken(found.next),
     TotalCount: found.total,
   };
@@ -51,10 +47,4 @@ function countMatches(images: number, best: { full: number; partial: number } | 
 
 function hasFurther({ accountId: _account, regionId: _region, ...others }: CacheFilter): boolean {
   return Object.keys(others).length > 0;
-}
-
-/** In the order of the ids; a cache that went meanwhile is left out. */
-async function viewsOf({ store }: ApiServices, scope: CacheScope, ids: readonly string[]): Promise<string[]> {
-  const byId = await store.caches.views(scope, ids);
-  return ids.flatMap((id) => byId.get(id) ?? []);
 }

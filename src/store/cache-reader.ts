@@ -13,6 +13,11 @@ type ViewRow = Pick<ImageCacheRow, (typeof VIEW_COLUMNS)[number]>;
 /** Lists from this length on are kept as they are sent. */
 const BUFFER_CHARS = 8192;
 
+function listOf(views: readonly string[]): string | Buffer {
+  const json = `[${views.join(',')}]`;
+  return json.length < BUFFER_CHARS ? json : Buffer.from(json);
+}
+
 /** What reads lists of caches; every text of a query is compiled once a shape of filter. */
 export function createCacheReader(
   db: Kysely<Schema>,
@@ -48,12 +53,18 @@ export function createCacheReader(
     );
     const shown = rows.slice(0, limit);
     const last = rows.length > limit ? shown.at(-1) : undefined;
-    const json = `[${(await viewsOf(shown, filter)).join(',')}]`;
     return {
-      json: json.length < BUFFER_CHARS ? json : Buffer.from(json),
+      json: listOf(await viewsOf(shown, filter)),
       total: total(rows, query, page),
       ...(last ? { next: { createdAtMs: last.created_at_ms, id: last.id } } : {}),
     };
+  }
+
+  async function readViews({ accountId, regionId }: CacheScope, ids: readonly string[]): Promise<CacheList> {
+    const rows = prepared('views', { accountId, regionId, ids }, (filter) => matching(db, filter).select(VIEW_COLUMNS));
+    const texts = await viewsOf(rows, { accountId, regionId });
+    const byId = new Map(rows.map(({ id }, index) => [id, texts[index] ?? '']));
+    return { json: listOf(ids.flatMap((id) => byId.get(id) ?? [])), total: rows.length };
   }
 
   /** The texts of the rows, in their order. */
@@ -81,10 +92,9 @@ export function createCacheReader(
     list: (filter, page) => memory(JSON.stringify([filter, page]), () => readList(filter, page)),
 
     async views(scope, ids) {
-      if (ids.length === 0) return new Map();
-      const rows = prepared('views', { ...scope, ids }, (filter) => matching(db, filter).select(VIEW_COLUMNS));
-      const texts = await viewsOf(rows, scope);
-      return new Map(rows.map(({ id }, index) => [id, texts[index] ?? '']));
+      if (ids.length === 0) return '[]';
+      const { json } = await memory(JSON.stringify(['views', scope, ids]), () => readViews(scope, ids));
+      return json;
     },
 
     async ids(filter) {

@@ -89,8 +89,8 @@ export type CacheStore = {
   find(filter: CacheFilter, page: CachePage): Promise<{ caches: ImageCache[]; total: number }>;
   /** Like `find`, as text. */
   list(filter: CacheFilter, page: CachePage): Promise<CacheList>;
-  /** What its CacheView made of each of the caches that are there, by id. */
-  views(scope: CacheScope, ids: readonly string[]): Promise<Map<string, string>>;
+  /** The list of what its CacheView made of the caches, in the order of the ids; those that are gone are left out. */
+  views(scope: CacheScope, ids: readonly string[]): Promise<CacheList['json']>;
   /** All that a filter lets through. */
   ids(filter: CacheFilter): Promise<Set<string>>;
   /**

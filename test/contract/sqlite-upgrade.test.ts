@@ -82,10 +82,10 @@ test('caches of a database of the first version', async () => {
       [IMAGES, IMAGES],
       'the views are made when they are read',
     );
-    const views = await store.caches.views(scope, [READY, WAITING, 'imc-none']);
+    const views = await store.caches.views(scope, [READY, 'imc-none', WAITING]);
     assert.deepEqual(
-      [READY, WAITING, 'imc-none'].map((id) => JSON.parse(views.get(id) ?? '{}').id),
-      [READY, WAITING, undefined],
+      JSON.parse(views.toString()).map(({ id }: { id: unknown }) => id),
+      [READY, WAITING],
     );
     assert.equal((await store.caches.tags(scope, { limit: 10 })).length, 2);
     const news = await store.caches.feed.changes(scope, { after: 0, began: 2, limit: 10 });

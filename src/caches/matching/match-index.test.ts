@@ -132,16 +132,9 @@ const one = (id: string, held: readonly string[], createdAtMs = 0, sizeGib = 20)
   createdAtMs,
 });
 
-// Four caches in each block of 128 ordinals, and half of all caches in a list, which is what makes it a bitmap if that is let.
-for (const [what, minDenseLength] of [
-  ['bitmaps have several pages', 0],
-  ['no list is a bitmap, and lists are added up in parts', 10_000],
-] as const) {
-  test(`many blocks, so that ${what}`, () => manyBlocks(minDenseLength));
-}
-
-function manyBlocks(minDenseLength: number): void {
-  const sizes = { blockCapacity: 4, minDenseLength, maxCounted: 20 };
+test('many blocks, so that bitmaps have several pages', () => {
+  // Four caches in each block of 128 ordinals, and half of all caches in a list, which is what makes it a bitmap.
+  const sizes = { blockCapacity: 4, minDenseLength: 0, maxCounted: 20 };
   const catalog = fc.array(entry, { minLength: 4500, maxLength: 4500 });
   fc.assert(
     fc.property(catalog, fc.array(query, { minLength: 12, maxLength: 12 }), (many, queries) => {
@@ -155,7 +148,7 @@ function manyBlocks(minDenseLength: number): void {
     // Shrinking thousands of caches would take very long.
     { numRuns: 2, endOnFailure: true },
   );
-}
+});
 
 test('100 images in one request, and not one more', () => {
   const index = createMatchIndex({ tuning: { blockCapacity: 8, minDenseLength: 4, maxCounted: 10 } });
@@ -165,6 +158,30 @@ test('100 images in one request, and not one more', () => {
   const asked = { images: all.slice(0, 100), limit: 30 };
   assert.deepEqual(index.find(asked), slowMatch(entries, asked, 10));
   assert.throws(() => index.find({ images: all, limit: 1 }), { code: 'caches.too-many-images' });
+});
+
+test('lists too long to be added up at once, and sums that need several bits', () => {
+  const sizes = { blockCapacity: 16, minDenseLength: 10_000, maxCounted: 50 };
+  const index = createMatchIndex({ tuning: sizes });
+  const entries = Array.from({ length: 5_000 }, (_, number) =>
+    one(
+      `imc-${number}`,
+      [3, 4, 5, 6, 7, 8].flatMap((divisor) => (number % divisor === 0 ? [`app-${divisor}:2`] : [`app-${divisor}:1`])),
+      number % 600,
+      20 + (number % 3),
+    ),
+  );
+  index.putAll(entries);
+  const six = [3, 4, 5, 6, 7, 8].map((divisor) => `app-${divisor}:1`);
+  for (const matchCount of [0, 2, 4]) {
+    for (const asked of [six, [...six, 'app-3:3', 'app-3:4', 'app-4:3']]) {
+      const first = { images: asked, matchCount, limit: 100 };
+      const found = index.find(first);
+      assert.deepEqual(found, slowMatch(entries, first, sizes.maxCounted));
+      const next = { ...first, ...(found.next === undefined ? {} : { after: found.next }) };
+      assert.deepEqual(index.find(next), slowMatch(entries, next, sizes.maxCounted));
+    }
+  }
 });
 
 test('an accept that throws leaves the index as it was', () => {

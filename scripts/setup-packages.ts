@@ -35,4 +35,5 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'e2fsprogs', provides: 'mkfs.ext4', usedFor: 'tests of a disk that is full or read-only' },
   { name: 'util-linux', provides: 'prlimit', usedFor: 'tests of a server that may open no file' },
   { name: 'containerd', provides: 'containerd', usedFor: 'tests with containerd' },
+  { name: 'iproute2', provides: 'ip', usedFor: 'tests of slow nodes' },
 ];

@@ -17,7 +17,7 @@ import { createClient } from '../client/index.ts';
 import { loadServerConfig } from '../config/index.ts';
 import { silentLogger } from '../lib/logger.ts';
 import { addBlobRoutes } from './blob-routes.ts';
-import { sendFileBytes } from './blob-routes-stream.ts';
+import { createFileSender } from './blob-routes-stream.ts';
 import {
   type Admin,
   attachPolicy,
@@ -198,7 +198,7 @@ test('a reader that takes nothing is cut off, one that takes a little is not', a
       sent += count;
     };
     const options = { from: 0, end: 32 << 20, stallMs, onBytes };
-    ended.push(sendFileBytes(file, response, options));
+    ended.push(createFileSender()(file, response, options));
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
   t.after(async () => {

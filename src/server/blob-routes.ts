@@ -8,7 +8,7 @@ import { ApiError, apiError, readParameters } from '../rpc/index.ts';
 import type { CacheFilter, CachePage } from '../store/index.ts';
 import { createSnapshotContents, type NamedBlob } from './blob-routes-content.ts';
 import { parseByteRange } from './blob-routes-range.ts';
-import { sendFileBytes } from './blob-routes-stream.ts';
+import { createFileSender } from './blob-routes-stream.ts';
 import type { EventServices } from './event-route.ts';
 import type { Limits } from './limit-table.ts';
 import type { Metrics } from './metrics.ts';
@@ -25,7 +25,6 @@ export type BlobServices = Omit<EventServices, 'store'> & {
   readonly store: { readonly caches: { readonly find: FindCaches } };
   readonly blobs: Pick<DiskBlobs, 'path' | 'getSnapshot'>;
   readonly log: Logger;
-  /** One buffer of 256 KiB a stream: 128 MiB in all by default. */
   readonly limits: Pick<Limits, 'maxBlobStreams' | 'blobStallMs'>;
   readonly metrics?: { readonly blobs: Metrics['blobs'] };
 };
@@ -44,6 +43,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
   const counters = services.metrics?.blobs;
   const { maxBlobStreams, blobStallMs } = services.limits;
   const contentOf = createSnapshotContents(blobs);
+  const sendFileBytes = createFileSender();
   let streams = 0;
 
   /** Throws unless the caller may see the cache that holds the snapshot. */

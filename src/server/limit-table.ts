@@ -125,7 +125,7 @@ const API = {
     'Parts of request bodies on their way, all together; beyond: `ServiceUnavailable`',
   ),
   requestMs: limit(30_000, 'For a request to arrive; beyond: an error, and the connection is closed'),
-  maxBlobStreams: limit(512, 'Layer blobs sent to nodes at the same time; beyond: `TooManyStreams`'),
+  maxBlobStreams: limit(1_024, 'Layer blobs sent to nodes at the same time; beyond: `TooManyStreams`'),
   blobStallMs: limit(30_000, 'For a node to take some of a blob; beyond: the connection is cut'),
   answerMs: limit(MINUTE_MS, 'For a caller to take its answer; beyond: the connection is cut'),
 };

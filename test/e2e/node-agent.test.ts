@@ -405,28 +405,6 @@ describe('with mounts', { skip }, () => {
   });
 });
 
-test('hundreds of readers that take nothing do not fill the memory of the server', async (t) => {
-  const READERS = 200;
-  const cache = await createCache({ a: randomBytes(16 * MIB) });
-  const path = `/snapshots/${cache.snapshotId}/blobs/${cache.blobs[0]?.key}`;
-  const aborts = new AbortController();
-  t.after(() => aborts.abort());
-  const residentBefore = residentBytes(larder.pid);
-  // Each has its answer's head, and reads not one byte of its body beyond what the kernel takes by itself.
-  const bodies = await Promise.all(
-    Array.from({ length: READERS }, () => client().openBody(path, {}, { signal: aborts.signal })),
-  );
-  assert.equal(bodies.length, READERS);
-  await sleep(1000);
-  const metrics = await (await fetch(`http://${larder.endpoint}/metrics`)).text();
-  assert.match(metrics, new RegExp(`^larder_blob_streams ${READERS}$`, 'm'));
-  const grown = residentBytes(larder.pid) - residentBefore;
-  t.diagnostic(`${Math.round(grown / MIB)} MiB for ${READERS} readers`);
-  assert.ok(grown < 120 * MIB, `${Math.round(grown / MIB)} MiB more for ${READERS} readers`);
-  // The API goes on meanwhile.
-  await client().call('DescribeImageCaches', { ImageCacheId: cache.id });
-});
-
 test('node match: hit, partial, miss', async () => {
   const cache = await createCache({ a: randomBytes(100) });
   const other = cache.reference.replace(/:1$/, ':9');
@@ -448,11 +426,6 @@ test('node match: hit, partial, miss', async () => {
   );
   assert.match((await cli('node', 'match', cache.reference, '--data', home)).out, /^RESULT .*\nhit +/);
 });
-
-function residentBytes(pid: number): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kib) * 1024;
-}
 
 /** In front of the server; changes a byte in the middle of every blob while it is told to. */
 async function startChangingProxy(t: TestContext): Promise<{ host: string; changes: boolean }> {

@@ -385,6 +385,38 @@ describe('with mounts', { skip }, () => {
     assert.deepEqual(readdirSync(join(data, 'snapshots')), [`${kept.snapshotId}.json`]);
   });
 
+  test('what is attached counts as used; an image that is not here is looked for on the server', async (t) => {
+    const cache = await createCache({ a: Buffer.from('a') });
+    const other = await createCache({ b: Buffer.from('b') });
+    const agent = await startAgent(t, ['--cache', cache.id]);
+    await agent.until('local', isLocal(cache));
+    const hits = async () => {
+      const metrics = await (await fetch(`http://${larder.endpoint}/metrics`)).text();
+      return Number(/^larder_match_images_total\{.*"hit".*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+    };
+    const lastMatched = async () => {
+      const { ImageCaches } = await client().call('DescribeImageCaches', { ImageCacheId: cache.id });
+      assert.ok(Array.isArray(ImageCaches));
+      return String(ImageCaches[0].LastMatchedTime ?? '');
+    };
+    const [hitsBefore, matchedBefore] = [await hits(), await lastMatched()];
+    const root = join(home, `root-${++names}`);
+    await agent.attach(cache.reference, root);
+    await agent.detach(root);
+    await until('counted', async () => (await hits()) === hitsBefore + 1);
+    await until('noted', async () => (await lastMatched()) !== matchedBefore);
+
+    const rejects = (reference: string, message: RegExp) =>
+      assert.rejects(agent.attach(reference, join(home, 'x')), { code: 'agent.not-local', message });
+    await rejects(
+      other.reference,
+      new RegExp(`${other.id} holds it: choose that with larder node run --cache ${other.id}`),
+    );
+    const version = other.reference.replace(/:1$/, ':9');
+    await rejects(version, new RegExp(`${other.id} holds another version of it, ${other.reference}`));
+    await rejects('nginx:1', /no image cache holds it: make one with larder create/);
+  });
+
   test('a full disk: what fits is served, the rest is an error that says so', async (t) => {
     const large = await createCache({ a: randomBytes(30 * MIB) });
     const small = await createCache({ b: randomBytes(MIB) });

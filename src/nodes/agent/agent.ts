@@ -12,6 +12,7 @@ import { openLocalSnapshots } from './local-snapshots.ts';
 import { type ChosenCache, createNodeSource, type Selection, type SourceClient } from './node-source.ts';
 import { notLocal } from './not-local.ts';
 import { createSnapshotFetches, type SnapshotFetches } from './snapshot-fetches.ts';
+import { createUseReports } from './use-reports.ts';
 
 /** A server that is away is asked again after this long, then twice as long, and so on. */
 const BASE_AWAY_MS = 1_000;
@@ -55,6 +56,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   const downloads = createBlobDownloads({ source, dataDirectory: folder.directory, serverData, concurrency });
   const local = await openLocalSnapshots(folder, log);
   const fetches = createSnapshotFetches({ folder, source, downloads, local, log });
+  const uses = createUseReports(client, log);
   const state: AgentState = { chosen: [], missing: [], server: 'unknown' };
   const bell = createBell();
   let { rings } = bell;
@@ -70,6 +72,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
       if (state.server !== 'reachable') log.info({ endpoint: options.endpoint }, 'the server answers');
       Object.assign(state, { chosen: caches, missing, server: 'reachable', lastContactMs: clock.now() });
       delete state.serverError;
+      uses.send();
     } catch (error) {
       signal.throwIfAborted();
       const text = describeError(error);
@@ -116,6 +119,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
   }
 
   async function stop(): Promise<void> {
+    await uses.stop();
     await fetches.stop();
     await downloads.idle();
   }
@@ -170,7 +174,7 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
     async attach({ reference, directory, writable }, signal) {
       const found = local.find(reference);
       if (!found) throw await notLocal(client, reference, { fetches, signal });
-      return attachImage({
+      const attached = await attachImage({
         dataDirectory: folder.directory,
         snapshotId: found.snapshot.id,
         reference: found.reference,
@@ -178,6 +182,10 @@ export async function openAgent(options: AgentOptions): Promise<Agent> {
         ...(writable ? { writable: {} } : {}),
         signal,
       });
+      uses.add({ imageCacheId: found.snapshot.imageCacheId, reference: found.reference });
+      // While the server is away, the next answer of it is awaited.
+      if (state.server === 'reachable') uses.send();
+      return attached;
     },
     async detach(directory, signal) {
       const detached = await detachImage({ dataDirectory: folder.directory, directory, signal });

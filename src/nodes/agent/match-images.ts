@@ -31,18 +31,20 @@ const answerSchema = z.object({
 });
 
 /**
- * Asks the server (DescribeImageCaches with MatchImage) for the best cache for one image. The server notes the use of a cache
- * that holds it, as when a container starts from it. Throws what the client throws, and `agent.bad-reference`.
+ * Asks the server (DescribeImageCaches with MatchImage) for the best cache for one image, among those that the filter lets
+ * through. The server notes the use of a cache that holds it, as when a container starts from it. Throws what the client throws, and `agent.bad-reference`.
  */
 export async function matchImage(
   client: Pick<SourceClient, 'call'>,
   reference: string,
   signal: AbortSignal,
+  filter: { readonly ImageCacheId?: string } = {},
 ): Promise<MatchOutcome> {
   const read = createTermReader();
   const wanted = read(reference);
   if (wanted === null) throw new LarderError('agent.bad-reference', `${reference} is no image reference`);
-  const answer = await client.call('DescribeImageCaches', { 'MatchImage.1': reference, Limit: '1' }, { signal });
+  const params = { ...filter, 'MatchImage.1': reference, Limit: '1' };
+  const answer = await client.call('DescribeImageCaches', params, { signal });
   const parsed = answerSchema.safeParse(answer);
   if (!parsed.success)
     throw new LarderError('agent.bad-answer', "the server's answer is not the ECI API's; check LARDER_ENDPOINT");

@@ -61,6 +61,8 @@ export function createFetchView(io: Io): FetchView {
       const timer = setInterval(() => draw(read()), REFRESH_MS);
       return () => {
         clearInterval(timer);
+        // What was logged since they were last drawn would go with the bars.
+        if (known.size > 0) bars.update();
         bars.stop();
       };
     },

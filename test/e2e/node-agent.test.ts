@@ -15,6 +15,7 @@ import { type AgentStatus, createAgentClient } from '../../src/nodes/agent/index
 import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../support/larder-server.ts';
 import { buildImage, type TestImage } from '../support/registry-image.ts';
 import { skipWithout } from '../support/requirements.ts';
+import { run } from '../support/run.ts';
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/scripted-registry.ts';
 import { startSlowProxy } from '../support/slow-proxy.ts';
 import { type TarEntry, writeTar } from '../support/tar-writer.ts';
@@ -339,6 +340,20 @@ test('an update replaces the content once the new one is whole', async (t) => {
   await agent.until('updated', (status) => isLocal(updated)(status) && status.Caches.length === 1);
   await until('rid of the old blob', () => !existsSync(blobFile(agent.data, old.blobs[0]?.key)));
   await assertSame(agent.data, updated);
+});
+
+test('on a terminal, bars show what is on its way', { skip: skipWithout({ tools: ['script'] }) }, async () => {
+  const cache = await createCache({ a: randomBytes(4 * MIB) });
+  await using proxy = await startSlowProxy(larder.endpoint, 2 * MIB);
+  const args = ['node', 'run', '--once', '--cache', cache.id, '--data', folder()];
+  const command = [process.execPath, MAIN, ...args].join(' ');
+  const env = { ...environment(proxy.host), TERM: 'xterm' };
+  const shown = await run('script', ['--quiet', '--return', '--command', command, '/dev/null'], { env });
+  assert.match(shown, new RegExp(`fetching  cache=${cache.id} `));
+  const name = cache.blobs[0]?.key.slice('sha256:'.length).slice(0, 12);
+  assert.match(shown, new RegExp(`${name} █+░+ [1-9]\\d?%  [\\d.]+ MB of 4\\.\\d MB`));
+  assert.match(shown, /local {2}cache=/);
+  assert.ok(shown.includes('\u001b[?25h'), 'the cursor was not given back');
 });
 
 describe('with mounts', { skip }, () => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
+import { skipWithout } from '../../test/support/requirements.ts';
 import { type LoopbackRegistry, startLoopbackRegistry } from '../demo/loopback-registry.ts';
 import { writeTar } from '../demo/tar.ts';
 import { hostPlatform } from '../oci/index.ts';
@@ -97,7 +98,7 @@ test('a build that fails ends with 1 and the reason', async () => {
 });
 
 test('mount and umount find the data folder by the profile', {
-  skip: process.getuid?.() !== 0 && 'takes root',
+  skip: skipWithout({ root: true, filesystems: ['erofs', 'overlay'] }),
 }, async () => {
   const argv = ['create', 'app', '--image', reference, '--plain-http', registry.host, '--wait', '--output', 'json'];
   const [cache] = JSON.parse((await larder(...argv)).out).ImageCaches;

@@ -5,12 +5,12 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { skipWithout } from '../../test/support/requirements.ts';
 import { type AssembledImage, assembleImage } from './assemble-image.ts';
 import { type LoopbackRegistry, startLoopbackRegistry } from './loopback-registry.ts';
 import { entrypointOf, runEntrypoint } from './run-entrypoint.ts';
 
 const { signal } = new AbortController();
-const isRoot = process.getuid?.() === 0;
 let folder: string;
 let image: AssembledImage;
 let registry: LoopbackRegistry;
@@ -52,7 +52,7 @@ test('a download goes on where it broke off', async () => {
   assert.equal((await fetch(url, { headers: { range: `bytes=${config.bytes}-` } })).status, 416);
 });
 
-test('the image runs: its own libraries, its own Node, no network', { skip: !isRoot && 'takes root' }, async () => {
+test('the image runs: its own libraries, its own Node, no network', { skip: skipWithout({ root: true }) }, async () => {
   const root = join(folder, 'root');
   await mkdir(root);
   for (const blob of image.blobs)

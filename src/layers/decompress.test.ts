@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { skipWithout } from '../../test/support/requirements.ts';
 import { LarderError } from '../lib/errors.ts';
 import { createDecompressor } from './decompress.ts';
 import type { Decompressor } from './decompressor.ts';
@@ -13,7 +14,7 @@ const inflaters: { name: string; decompress: Decompressor; skip: string | false 
   {
     name: 'igzip',
     decompress: createDecompressor(igzipPath === undefined ? {} : { igzipPath }),
-    skip: igzipPath === undefined && 'igzip (Debian package isal) is not on PATH',
+    skip: skipWithout({ tools: ['igzip'] }),
   },
 ];
 

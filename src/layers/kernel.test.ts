@@ -13,20 +13,20 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { skipWithout } from '../../test/support/requirements.ts';
 import { convertTar } from './testing/memory.ts';
 import { number, type TestEntry, tarOf } from './testing/tar-writer.ts';
 
-function missing(): string | false {
-  if (process.getuid?.() !== 0) return 'mounting needs root';
-  if (!readFileSync('/proc/filesystems', 'latin1').includes('erofs')) return 'the kernel has no EROFS';
-  const tools = ['getfattr', 'fsck.erofs', 'tar'].filter((tool) => spawnSync('which', [tool]).status !== 0);
-  return tools.length > 0 && `not installed: ${tools.join(', ')} (Debian packages attr, erofs-utils, tar)`;
-}
-const skip = missing();
+const skip = skipWithout({
+  root: true,
+  tools: ['getfattr', 'fsck.erofs', 'tar'],
+  filesystems: ['erofs'],
+  loopDevices: true,
+});
 
 /** Mounts a blob for the length of `look`. */
-async function withMount(context: TestContext, blob: Buffer, look: (mount: string, folder: string) => Promise<void>) {
+async function withMount(blob: Buffer, look: (mount: string, folder: string) => Promise<void>) {
   const folder = mkdtempSync(join(tmpdir(), 'larder-layer-'));
   const [image, mount] = [join(folder, 'layer.erofs'), join(folder, 'mount')];
   mkdirSync(mount);
@@ -36,10 +36,6 @@ async function withMount(context: TestContext, blob: Buffer, look: (mount: strin
     const fsck = spawnSync('fsck.erofs', ['--extract', image], { encoding: 'latin1' });
     assert.equal(fsck.status, 0, fsck.stdout + fsck.stderr);
     const mounting = spawnSync('mount', ['-t', 'erofs', '-o', 'ro,loop', image, mount], { encoding: 'latin1' });
-    if (mounting.status !== 0 && /loop/.test(mounting.stderr)) {
-      context.skip(`no loop device here: ${mounting.stderr.trim()}`);
-      return;
-    }
     assert.equal(mounting.status, 0, mounting.stderr);
     isMounted = true;
     await look(mount, folder);
@@ -178,10 +174,10 @@ const oddities: TestEntry[] = [
   },
 ];
 
-test('the kernel shows what GNU tar extracts, and fsck.erofs finds the blob clean', { skip }, async (context) => {
+test('the kernel shows what GNU tar extracts, and fsck.erofs finds the blob clean', { skip }, async () => {
   const tar = tarOf(oddities);
   const { blob } = await convertTar(tar);
-  await withMount(context, blob, async (mount, folder) => {
+  await withMount(blob, async (mount, folder) => {
     const extracted = join(folder, 'extracted');
     mkdirSync(extracted);
     const options = ['-x', '-p', '--same-owner', '--numeric-owner', '--xattrs', '--xattrs-include=*', '-C', extracted];

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { isMarkedVerified, openDiskBlobs, verifyFile } from '../../src/blobs/index.ts';
 import { treeDigest } from '../../src/layers/testing/memory.ts';
 import { hexOf } from '../../src/lib/digest.ts';
+import { skipWithout } from '../support/requirements.ts';
 import { collect, describeBlobContract, digestOf } from './blobs.ts';
 
 const run = promisify(execFile);
@@ -80,8 +81,7 @@ describe('disk blobs', () => {
   });
 });
 
-const noMount = process.getuid?.() !== 0 || process.platform !== 'linux' ? 'needs root to mount a tmpfs' : false;
-describe('disk blobs on a full disk', { skip: noMount }, () => {
+describe('disk blobs on a full disk', { skip: skipWithout({ root: true, tools: ['mount'] }) }, () => {
   let mount: string;
   before(async () => {
     mount = await temporaryFolder();

@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   copyFileSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   realpathSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -25,7 +25,9 @@ import { errorCode } from '../../src/lib/errors.ts';
 import { type AttachOptions, attachImage } from '../../src/nodes/attach-image.ts';
 import { detachImage } from '../../src/nodes/detach-image.ts';
 import { holdBlob } from '../../src/nodes/hold-blob.ts';
+import { type Libc, loadLibc, mountErofs, SystemCallError, unmount } from '../../src/nodes/linux/index.ts';
 import { parseMountInfo } from '../../src/nodes/mount-info.ts';
+import { skipWithout } from '../support/requirements.ts';
 
 const SNAPSHOT_ID = `s-${'a'.repeat(20)}`;
 /** Of 500 layers this many differ; the others are copies, since each run of mkfs costs. */
@@ -34,7 +36,9 @@ const NODES = pathToFileURL(join(import.meta.dirname, '../../src/nodes/index.ts'
 const KILLS = 6;
 /** An attachment of 127 layers and its end take some 60 ms. */
 const KILL_STEP_MS = 13;
-const skip = cannotMount();
+const NEEDS = { root: true, tools: ['mkfs.erofs', 'setfattr'], filesystems: ['erofs', 'overlay'] };
+const skip = skipWithout(NEEDS);
+const skipLoop = skipWithout({ ...NEEDS, tools: [...NEEDS.tools, 'losetup'], loopDevices: true });
 const data = realpathSync(mkdtempSync(join(tmpdir(), 'larder nodes-')));
 const hexOfLabel = (label: string) => createHash('sha256').update(label).digest('hex');
 // As bytes: with 'utf8', Node.js 24.21 spoils its heap on files below /proc that are as long as this.
@@ -166,7 +170,7 @@ for (const [count, options] of [
   });
 }
 
-test('layers on loop devices, which go with the last mount', { skip: skip || cannotLoop() }, async () => {
+test('layers on loop devices, which go with the last mount', { skip: skipLoop }, async () => {
   const devices = () => execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE']).toString();
   await attach('three', 'loop', { fallbacks: { backing: 'loop' } });
   assert.deepEqual(readdirSync(join(data, 'loop/d')).toSorted(), ['keep', 'new']);
@@ -177,6 +181,40 @@ test('layers on loop devices, which go with the last mount', { skip: skip || can
   for (const directory of ['loop', 'file']) await detach(directory);
   await assert.rejects(attach('corrupt', 'loop', { fallbacks: { backing: 'loop' } }), { code: 'nodes.mount-failed' });
   assert.ok(!devices().includes(data));
+});
+
+test('a kernel that mounts no files is given loop devices', { skip: skipLoop }, async () => {
+  const libc = await loadLibc();
+  /** What Linux says before 6.12. */
+  const older: Libc = {
+    ...libc,
+    mount(source, ...rest) {
+      if (statSync(source).isFile()) throw new SystemCallError('mount', 'ENOTBLK');
+      libc.mount(source, ...rest);
+    },
+  };
+  const directory = join(data, 'older');
+  mkdirSync(directory);
+  mountErofs(older, layerFile('base'), directory);
+  assert.match(mounts().find(({ mountPoint }) => mountPoint === directory)?.source ?? '', /^\/dev\/loop\d+$/);
+  assert.equal(readFileSync(join(directory, 'd/keep'), 'utf8'), 'base\n');
+  unmount(libc, directory);
+  rmdirSync(directory);
+});
+
+test('where there are no loop devices either, it says what is lacking, and leaves nothing', { skip }, async () => {
+  const script = `
+    const { attachImage } = await import(${JSON.stringify(NODES)});
+    const [dataDirectory, snapshotId] = process.argv.slice(1);
+    const image = { dataDirectory, snapshotId, reference: 'three', directory: dataDirectory + '/no-loop' };
+    await attachImage({ ...image, fallbacks: { backing: 'loop' } }).catch((error) => console.log(error.code, error.message));
+    console.log((await import('node:fs')).readFileSync('/proc/self/mountinfo').toString().includes('erofs'));`;
+  // As in a container that was given no devices.
+  const inside = 'mount -t tmpfs tmpfs /dev && exec "$@"';
+  const node = [process.execPath, '--input-type=module', '-e', script, '--', data, SNAPSHOT_ID];
+  const said = execFileSync('unshare', ['--mount', 'sh', '-c', inside, 'sh', ...node], { encoding: 'utf8' });
+  assert.match(said, /^nodes\.kernel-lacks .*neither directly \(Linux 6\.12\) nor by loop devices: .*\nfalse\n$/);
+  assert.deepEqual(readdirSync(join(data, 'mounts/run')), []);
 });
 
 test('a writable attachment keeps what is written apart, and has the root of the image', { skip }, async () => {
@@ -388,18 +426,4 @@ function makeLayer(label: string, script: string): void {
 function copyLayer(from: string, to: string): void {
   mkdirSync(join(layerFile(to), '..'), { recursive: true });
   copyFileSync(layerFile(from), layerFile(to));
-}
-
-function cannotMount(): string | false {
-  if (process.getuid?.() !== 0) return 'mounting takes root';
-  try {
-    execFileSync('sh', ['-c', 'command -v mkfs.erofs && command -v setfattr'], { stdio: 'ignore' });
-    return false;
-  } catch {
-    return 'needs erofs-utils and attr';
-  }
-}
-
-function cannotLoop(): string | false {
-  return existsSync('/dev/loop-control') ? false : 'needs loop devices';
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { toolEnvironment } from './run.ts';
 
@@ -38,6 +38,8 @@ export function skipWithout(needs: {
   root?: boolean;
   tools?: readonly string[];
   filesystems?: readonly string[];
+  /** Of block devices in files: what asks the kernel for one. */
+  loopDevices?: boolean;
 }): string | false {
   let reason: string | false = false;
   const t: Skippable = {
@@ -48,6 +50,7 @@ export function skipWithout(needs: {
   if (needs.root) requireRoot(t);
   requireTools(t, needs.tools ?? []);
   for (const filesystem of needs.filesystems ?? []) requireFilesystem(t, filesystem);
+  if (needs.loopDevices && !existsSync('/dev/loop-control')) miss(t, 'needs loop devices');
   return reason;
 }
 

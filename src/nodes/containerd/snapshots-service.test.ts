@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { z } from 'zod';
+import { skipWithout } from '../../../test/support/requirements.ts';
 import { silentLogger } from '../../lib/logger.ts';
 import { type RunningSnapshotter, serveSnapshotter } from './serve-snapshotter.ts';
 import { loadService } from './services.ts';
 
-const skip = process.getuid?.() === 0 ? false : 'mounting takes root';
 const mountsSchema = z.object({
   mounts: z.array(z.object({ type: z.string(), source: z.string(), options: z.array(z.string()) })),
 });
@@ -23,7 +23,7 @@ const infoSchema = z.object({
   createdAt: z.object({ seconds: z.number(), nanos: z.number() }),
 });
 
-describe('the snapshots service', { skip }, () => {
+describe('the snapshots service', { skip: skipWithout({ root: true, filesystems: ['erofs', 'overlay'] }) }, () => {
   const home = mkdtempSync(join(tmpdir(), 'larder-service-'));
   const [socket, state] = [join(home, 's.sock'), join(home, 'state')];
   let running: RunningSnapshotter;

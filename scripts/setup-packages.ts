@@ -35,5 +35,7 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'e2fsprogs', provides: 'mkfs.ext4', usedFor: 'tests of a disk that is full or read-only' },
   { name: 'util-linux', provides: 'prlimit', usedFor: 'tests of a server that may open no file' },
   { name: 'containerd', provides: 'containerd', usedFor: 'tests with containerd' },
+  { name: 'containers-storage', provides: 'containers-storage', usedFor: 'tests of the library that CRI-O uses' },
+  { name: 'systemd', provides: 'systemd-analyze', usedFor: 'tests of the units in deploy' },
   { name: 'iproute2', provides: 'ip', usedFor: 'tests of slow nodes' },
 ];

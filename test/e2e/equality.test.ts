@@ -3,6 +3,8 @@
  * groups, extended attributes, devices, content. On real Debian images, and on one with every legal oddity of layers.
  */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,14 +13,16 @@ import { BENCH_IMAGES, benchImage } from '../support/bench-images.ts';
 import { cacheFolder } from '../support/cache-folder.ts';
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
 import { createImageCacheClient } from '../support/image-cache-client.ts';
-import { type LarderServer, startLarder } from '../support/larder-server.ts';
+import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../support/larder-server.ts';
 import { LARGE, LEANING, ODDITIES, UMOCI_CORRECTIONS, writeOddities } from '../support/oddities-image.ts';
 import { pushImage } from '../support/push-image.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { run } from '../support/run.ts';
 import { compareTrees, listTree, type Tree } from '../support/tree-compare.ts';
 import { umociUnpack } from '../support/umoci.ts';
+import { until } from '../support/until.ts';
 
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const BUILD_TIMEOUT_MS = 300_000;
 
 const needs = {
@@ -89,6 +93,42 @@ describe('a mounted snapshot equals umoci’s unpacking', { skip: skipWithout(ne
       assert.deepEqual(compareTrees(await umociTree(odd, reference), actual), []);
     });
   }
+
+  test('oddities, through a bundle and through a node’s agent', async () => {
+    const expected = await umociTree(odd, 'oddities');
+    const reference = await pushImage(odd, 'oddities', registry);
+    const id = await createImageCacheClient(larder.endpoint).createReady([reference], BUILD_TIMEOUT_MS);
+    const bundle = join(work, 'bundle');
+    await larder.cli('rootfs', id, reference, bundle, '--entrypoint', '/any', '--data', larder.dataDirectory);
+    const inBundle = await listTree(join(bundle, 'rootfs'));
+    await larder.cli('umount', bundle, '--data', larder.dataDirectory);
+    assert.deepEqual(compareTrees(expected, inBundle), []);
+
+    const node = join(work, 'node');
+    const attached = join(work, 'attached');
+    const agent = spawn(process.execPath, [MAIN, 'node', 'run', '--cache', id, '--data', node], {
+      env: {
+        ...process.env,
+        LARDER_ENDPOINT: `http://${larder.endpoint}`,
+        LARDER_ACCESS_KEY_ID: ACCESS_KEY.accessKeyId,
+        LARDER_ACCESS_KEY_SECRET: ACCESS_KEY.accessKeySecret,
+        LARDER_REGION: REGION_ID,
+      },
+      stdio: 'ignore',
+    });
+    const ended = once(agent, 'exit');
+    try {
+      const isLocal = async () => /\blocal\b/.test(await larder.cli('node', 'status', '--data', node).catch(String));
+      await until('local', isLocal);
+      await larder.cli('node', 'attach', reference, attached, '--data', node);
+      const onNode = await listTree(attached);
+      await larder.cli('node', 'detach', attached, '--data', node);
+      assert.deepEqual(compareTrees(expected, onNode), []);
+    } finally {
+      agent.kill();
+      await ended;
+    }
+  });
 
   test('a file over 4 GiB', async () => {
     await withMounted(odd, LARGE.tag, async (dir) => {

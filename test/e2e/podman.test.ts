@@ -1,6 +1,7 @@
 /** Podman runs containers from image caches, through the additional image store that `larder node podman` keeps. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { type DockerRegistry, startDockerRegistry } from '../support/docker-regi
 import { createImageCacheClient } from '../support/image-cache-client.ts';
 import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../support/larder-server.ts';
 import { type Layer, writeImages } from '../support/oci-layout.ts';
-import { LEANING, UMOCI_CORRECTIONS, writeOddities } from '../support/oddities-image.ts';
+import { LEANING, ODDITIES, UMOCI_CORRECTIONS, writeOddities } from '../support/oddities-image.ts';
 import { createPodman, type Podman } from '../support/podman.ts';
 import { pushImage } from '../support/push-image.ts';
 import { skipWithout } from '../support/requirements.ts';
@@ -24,10 +25,12 @@ import { umociUnpack } from '../support/umoci.ts';
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const BUILD_TIMEOUT_MS = 60_000;
 const WAIT_MS = 20_000;
+const BIG_BYTES = 8 << 20;
+const PAGE_BYTES = 4096;
 
 const needs = {
   root: true,
-  tools: ['podman', 'runc', 'docker-registry', 'umoci', 'getfattr'],
+  tools: ['podman', 'runc', 'docker-registry', 'umoci', 'getfattr', 'fincore', 'containers-storage'],
   filesystems: ['erofs', 'overlay'],
 };
 
@@ -56,7 +59,7 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     store = join(work, 'store');
     registry = await startDockerRegistry();
     larder = await startLarder({ parent: work });
-    podman = createPodman(work, [store]);
+    podman = createPodman(work, []);
     shell = await addShellLayer(join(work, 'layout'));
     empty = await addTarLayer(join(work, 'layout'), []);
     // The empty layer comes twice, and on top, as Dockerfiles with many WORKDIR lines make it.
@@ -64,7 +67,7 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     two = await push('two', [shell, await says('two')]);
     await createCache(one);
     twoId = await createCache(two);
-    await larderPodman('--once');
+    await configureAsTold();
   });
 
   after(async () => {
@@ -129,6 +132,18 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     await ended;
   }
 
+  /** The first run prints a line for storage.conf: that line, where it says, is all that Podman is told of the store. */
+  async function configureAsTold(): Promise<void> {
+    const args = commandLine(['--once']).filter((arg) => arg !== '--output=json');
+    const said = await run(process.execPath, args, { env: environment() });
+    const [, section, line] = /in the section (\[[a-z.]+\])[\s\S]*?^ +(\S+ = .*)$/m.exec(said) ?? [];
+    assert.ok(section && line, said);
+    const path = podman.env.CONTAINERS_STORAGE_CONF ?? '';
+    const conf = await readFile(path, 'utf8');
+    assert.ok(conf.includes(`\n${section}\n`));
+    await writeFile(path, `${conf.replace(/^additionalimagestores = .*\n/m, '').trimEnd()}\n${line}\n`);
+  }
+
   const mountNames = async () => (await readdir(join(store, 'larder/mounts'))).filter((name) => name !== 'new');
 
   test('images are there, read-only, under their full names and digests, and run', async () => {
@@ -158,6 +173,17 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     assert.equal((await mountNames()).length, 5);
   });
 
+  test('the library that CRI-O starts containers with finds the images', async () => {
+    const storage = (...args: string[]) => run('containers-storage', args, { env: podman.env });
+    const images: { names?: string[] }[] = JSON.parse(await storage('images', '--json'));
+    assert.deepEqual(images.flatMap(({ names = [] }) => names).toSorted(), [one, two].toSorted());
+    const [container = ''] = (await storage('create-container', one)).split('\n');
+    const [root = ''] = (await storage('mount', container)).split('\n');
+    assert.equal(await readFile(join(root, 'says'), 'utf8'), 'one\n');
+    await storage('unmount', container);
+    await storage('delete-container', container);
+  });
+
   test('a pull finds the layers, also one that shows the root of another', async () => {
     // The upper layer of each lies elsewhere in our images: in the middle of one, on top of another.
     for (const text of ['one', 'two']) {
@@ -173,10 +199,27 @@ describe('larder node podman', { skip: skipWithout(needs) }, () => {
     await podman.call('rmi', two);
   });
 
+  test('two containers of one image have its pages in memory once', async () => {
+    const big = { name: 'big', type: 'file', mode: 0o644, content: randomBytes(BIG_BYTES) } as const;
+    const name = await push('big', [shell, await addTarLayer(join(work, 'layout'), [big])]);
+    await createCache(name);
+    await larderPodman('--once');
+    const containers = [await podman.create(name, 'none'), await podman.create(name, 'none')].map((id) => id.trim());
+    const files: string[] = [];
+    for (const id of containers) files.push(join((await podman.call('mount', id)).trim(), 'big'));
+    const [first = '', second = ''] = files;
+    const resident = async () => Number(await run('fincore', ['--noheadings', '--output', 'PAGES', second]));
+    assert.notEqual(first, second);
+    assert.equal(await resident(), 0);
+    assert.ok((await readFile(first)).equals(big.content));
+    assert.equal(await resident(), BIG_BYTES / PAGE_BYTES, 'what one container read is there for the other');
+    await podman.call('rm', ...containers);
+  });
+
   test('the root equals what umoci unpacks', async () => {
     const odd = join(work, 'odd');
     await writeOddities(odd);
-    for (const { tag, reference } of [{ tag: 'oddities', reference: 'oddities' }, ...LEANING]) {
+    for (const { tag, reference } of [...ODDITIES.filter((image) => !image.tag.startsWith('layers-')), ...LEANING]) {
       const name = await pushImage(odd, tag, registry);
       await createCache(name);
       await larderPodman('--once');

@@ -4,8 +4,9 @@
  *
  *   npm run bench:start -- [--rounds N] [--image debian-minbase|debian-apps] [--only NAME]… [--output json] [--write]
  *
- * Everything is real: a server, Debian's docker-registry, containerd, podman and runc, each a process of its own.
- * LARDER_TEST_CONTAINERD names a folder with another containerd. `--write` puts the table into docs/performance.md. Needs root.
+ * Everything is real: a server, Debian's docker-registry, containerd, podman and runc, each a process of its own. `ctr images pull`
+ * is measured with the containerd of Debian's next release, too, which setup:tests fetches; LARDER_TEST_CONTAINERD names a folder
+ * with another containerd, used instead of both. `--write` puts the table into docs/performance.md. Needs root.
  */
 import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp } from 'node:fs/promises';
@@ -13,9 +14,11 @@ import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { cacheFolder } from '../test/support/cache-folder.ts';
-import { OTHER_BINARIES, unmountBelow } from '../test/support/containerd.ts';
+import { unmountBelow } from '../test/support/containerd.ts';
+import { CONTAINERD_RELEASES, containerdTools, containerdVersion } from '../test/support/containerd-releases.ts';
 import { DEBIAN_APPS } from '../test/support/debian-images.ts';
 import { startDockerRegistry } from '../test/support/docker-registry.ts';
+import { isExecutableOnPath } from '../test/support/requirements.ts';
 import { run } from '../test/support/run.ts';
 import { attach } from './start/attach.ts';
 import { containerd } from './start/containerd.ts';
@@ -42,6 +45,8 @@ const { values: options } = parseArgs({
 const unknown = options.only?.find((name) => !Object.hasOwn(ROWS, name));
 if (unknown !== undefined) throw new Error(`no ${unknown}; there are: ${Object.keys(ROWS).join(', ')}`);
 if (options.write && options.only) throw new Error('--write takes the whole table: leave out --only');
+const missing = CONTAINERD_RELEASES.flatMap(containerdTools).filter((tool) => !isExecutableOnPath(tool));
+if (missing.length > 0) throw new Error(`no ${missing.join(', ')}; \`npm run setup:tests\` brings them`);
 
 await mkdir(cacheFolder(), { recursive: true });
 // Short: sockets below it have 107 bytes for their paths.
@@ -86,12 +91,11 @@ try {
 }
 
 async function versions(): Promise<string> {
-  const containerdCommand = OTHER_BINARIES === undefined ? 'containerd' : join(OTHER_BINARIES, 'containerd');
   const found: string[] = [];
-  for (const command of [containerdCommand, 'podman', 'runc']) {
-    const name = command.split('/').at(-1);
+  for (const each of CONTAINERD_RELEASES) found.push(`containerd ${(await containerdVersion(each)).text}`);
+  for (const command of ['podman', 'runc']) {
     const version = /v?(\d+\.\d+\.\d+\S*)/.exec(await run(command, ['--version']))?.[1];
-    found.push(`${name} ${version}`);
+    found.push(`${command} ${version}`);
   }
   return found.join(', ');
 }

@@ -1,11 +1,14 @@
 /**
  * Gets what the tests need from the operating system; `npm test` runs it first. As root on Debian (or a relative with
- * apt-get) it installs the packages that are missing; elsewhere it says which are missing and what that skips.
- * With CI=true a package that can't be had is a failure, because there a skipped test would hide a fault.
+ * apt-get) it installs the packages that are missing, and fetches the containerd of Debian's next release; elsewhere it says
+ * what is missing and what that skips. With CI=true what can't be had is a failure, because there a skipped test would hide a
+ * fault.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { NEXT_SUITE, OTHER_BINARIES } from '../test/support/containerd-releases.ts';
+import { fetchNextContainerd } from './fetch-containerd.ts';
 import { TEST_PACKAGES, type TestPackage } from './setup-packages.ts';
 
 /** apt-get waits this long for another package manager to finish before it gives up. */
@@ -40,9 +43,8 @@ function installMissing(missing: readonly TestPackage[]): void {
   if (aptGet('update')) aptGet('install', '-y', '--no-install-recommends', ...names);
 }
 
-function main(): void {
+function setUpPackages(canInstall: boolean): void {
   let missing = TEST_PACKAGES.filter((entry) => !isInstalled(entry));
-  const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
   if (missing.length > 0 && canInstall) {
     installMissing(missing);
     missing = missing.filter((entry) => !isInstalled(entry));
@@ -55,10 +57,31 @@ function main(): void {
     console.log(`setup: missing ${provides} (Debian package ${name}); skipped: ${usedFor}`);
   }
   if (!canInstall) console.log('setup: as root on Debian, `npm test` installs these packages itself');
-  if (process.env.CI) {
-    console.error(`setup: CI needs every package; could not get ${missing.map(({ name }) => name).join(', ')}`);
-    process.exitCode = 1;
+  failInCi(`could not get ${missing.map(({ name }) => name).join(', ')}`);
+}
+
+/** Only fetched, for tests to run it from the cache folder; see fetch-containerd.ts. */
+async function setUpNextContainerd(canInstall: boolean): Promise<void> {
+  if (OTHER_BINARIES !== undefined) return;
+  try {
+    if (!canInstall) throw new Error('that takes root, and apt-get');
+    await fetchNextContainerd();
+    console.log(`setup: containerd of Debian ${NEXT_SUITE} is there`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.log(`setup: no containerd of Debian ${NEXT_SUITE}; skipped: tests with containerd 2.x. ${reason.trim()}`);
+    console.log('setup: has that suite another name now? It stands in test/support/containerd-releases.ts;');
+    console.log('setup: LARDER_TEST_CONTAINERD names a folder with another containerd to test with');
+    failInCi(`could not get containerd of Debian ${NEXT_SUITE}`);
   }
 }
 
-main();
+function failInCi(reason: string): void {
+  if (!process.env.CI) return;
+  console.error(`setup: CI needs everything; ${reason}`);
+  process.exitCode = 1;
+}
+
+const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+setUpPackages(canInstall);
+await setUpNextContainerd(canInstall);

@@ -1,5 +1,11 @@
 import { join } from 'node:path';
 import { type Containerd, createContainerd, createSnapshotter } from '../../test/support/containerd.ts';
+import {
+  CONTAINERD_RELEASES,
+  type ContainerdRelease,
+  containerdVersion,
+  MAIN_CONTAINERD,
+} from '../../test/support/containerd-releases.ts';
 import { startCountingProxy } from '../../test/support/counting-proxy.ts';
 import { createCri } from '../../test/support/cri.ts';
 import { dropCaches } from '../cold-run.ts';
@@ -13,37 +19,42 @@ const PEER = 'containerd, overlayfs';
 const KUBERNETES = 'k8s.io';
 
 type Snapshotters = 'larder' | 'overlayfs';
-type Times = Record<Snapshotters, { cri: number[]; ctr: number[]; first: number[]; again: number[] }>;
+type Times = Record<
+  Snapshotters,
+  { cri: number[]; first: number[]; again: number[]; ctr: Map<ContainerdRelease, number[]> }
+>;
 
 /** Pulls on a node that holds the cache, and containers after that. A containerd of its own each time. */
 export async function* containerd(bench: StartBench): AsyncGenerator<StartRow> {
-  const times: Times = {
-    larder: { cri: [], ctr: [], first: [], again: [] },
-    overlayfs: { cri: [], ctr: [], first: [], again: [] },
-  };
+  const times: Times = { larder: noTimes(), overlayfs: noTimes() };
   const order: Snapshotters[] = ['larder', 'overlayfs'];
   for (let round = 0; round < bench.rounds; round++) {
     for (const snapshotter of order) {
       await pullAndRun(bench, snapshotter, times[snapshotter]);
-      await ctrPull(bench, snapshotter, times[snapshotter].ctr);
+      for (const [release, list] of times[snapshotter].ctr) list.push(await msOfCtrPull(bench, snapshotter, release));
     }
     order.reverse();
   }
-  const { version, cri, ctr } = await countRequests(bench);
-  const pulls = [
-    ['kubelet’s pull (CRI PullImage)', 'cri', cri],
-    [`ctr images pull, ${version}`, 'ctr', ctr],
-  ] as const;
-  for (const [what, way, counted] of pulls) {
-    const ours = spreadOf(times.larder[way]);
-    yield {
-      what,
-      ours,
-      peer: { name: PEER, times: spreadOf(times.overlayfs[way]) },
-      goal: `${GOAL_MS / 1000} s, no request for a layer`,
-      met: ours.median <= GOAL_MS && counted.layers === 0,
-      note: counted.text,
-    };
+  yield pullRow({
+    what: 'kubelet’s pull (CRI PullImage)',
+    peer: PEER,
+    ours: times.larder.cri,
+    theirs: times.overlayfs.cri,
+    counted: await countRequests(bench, MAIN_CONTAINERD, async (node, reference) => {
+      const cri = createCri(node.address);
+      await cri.pull(reference);
+      cri.close();
+    }),
+  });
+  for (const release of CONTAINERD_RELEASES) {
+    const { text } = await containerdVersion(release);
+    yield pullRow({
+      what: `ctr images pull, ${text}`,
+      peer: `containerd ${text}, overlayfs`,
+      ours: times.larder.ctr.get(release) ?? [],
+      theirs: times.overlayfs.ctr.get(release) ?? [],
+      counted: await countRequests(bench, release, (node, reference) => pullByCtr(node, 'larder', reference)),
+    });
   }
   for (const [what, which] of [
     ['ctr run --rm, first after the pull, cold page cache', 'first'],
@@ -73,10 +84,26 @@ async function pullAndRun(bench: StartBench, snapshotter: Snapshotters, times: T
   for (let again = 0; again < REPEATED_RUNS; again++) times.again.push(await runOnce());
 }
 
-async function ctrPull(bench: StartBench, snapshotter: Snapshotters, times: number[]): Promise<void> {
-  await using node = await startNode(bench, snapshotter);
+function noTimes(): Times[Snapshotters] {
+  return { cri: [], first: [], again: [], ctr: new Map(CONTAINERD_RELEASES.map((release) => [release, []])) };
+}
+
+function pullRow(row: { what: string; peer: string; ours: number[]; theirs: number[]; counted: Counted }): StartRow {
+  const ours = spreadOf(row.ours);
+  return {
+    what: row.what,
+    ours,
+    peer: { name: row.peer, times: spreadOf(row.theirs) },
+    goal: `${GOAL_MS / 1000} s, no request for a layer`,
+    met: ours.median <= GOAL_MS && row.counted.layers === 0,
+    note: row.counted.text,
+  };
+}
+
+async function msOfCtrPull(bench: StartBench, snapshotter: Snapshotters, release: ContainerdRelease): Promise<number> {
+  await using node = await startNode(bench, snapshotter, { release });
   await dropCaches();
-  times.push(await msOf(() => pullByCtr(node, snapshotter, bench.reference)));
+  return await msOf(() => pullByCtr(node, snapshotter, bench.reference));
 }
 
 export function pullByCtr(node: Containerd, snapshotter: string, reference: string): Promise<string> {
@@ -85,29 +112,23 @@ export function pullByCtr(node: Containerd, snapshotter: string, reference: stri
 
 type Counted = { layers: number; text: string };
 
-/** Apart from the times, since a proxy costs some. */
-async function countRequests(bench: StartBench): Promise<{ version: string; cri: Counted; ctr: Counted }> {
+/** What a pull asks of the registry. Apart from the times, since a proxy costs some. */
+async function countRequests(
+  bench: StartBench,
+  release: ContainerdRelease,
+  pull: (node: Containerd, reference: string) => Promise<unknown>,
+): Promise<Counted> {
   await using proxy = await startCountingProxy(bench.registry.host);
-  const reference = bench.reference.replace(bench.registry.host, proxy.host);
   const config = await configDigest(bench);
-  const count = (): Counted => {
-    const kinds = new Map<string, number>();
-    for (const line of proxy.take()) {
-      const kind = kindOf(line, config);
-      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
-    }
-    const listed = [...kinds].map(([kind, times]) => (times === 1 ? kind : `${times} × ${kind}`));
-    return { layers: kinds.get('layer') ?? 0, text: `the registry is asked for: ${listed.join(', ')}` };
-  };
-  await using node = await startNode(bench, 'larder');
-  const cri = createCri(node.address);
-  await cri.pull(reference);
-  cri.close();
-  const byCri = count();
-  await using other = await startNode(bench, 'larder');
-  await pullByCtr(other, 'larder', reference);
-  const version = /\S+ v?(\d+\.\d+\.\d+)/.exec(await other.ctr('--version'))?.[1] ?? 'of unknown version';
-  return { version, cri: byCri, ctr: count() };
+  await using node = await startNode(bench, 'larder', { release });
+  await pull(node, bench.reference.replace(bench.registry.host, proxy.host));
+  const kinds = new Map<string, number>();
+  for (const line of proxy.take()) {
+    const kind = kindOf(line, config);
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  const listed = [...kinds].map(([kind, times]) => (times === 1 ? kind : `${times} × ${kind}`));
+  return { layers: kinds.get('layer') ?? 0, text: `the registry is asked for: ${listed.join(', ')}` };
 }
 
 function kindOf(line: string, configDigestText: string): string {
@@ -129,15 +150,15 @@ async function configDigest(bench: StartBench): Promise<string> {
 export async function startNode(
   bench: StartBench,
   snapshotter: Snapshotters,
-  dataDirectory = bench.server.dataDirectory,
+  { release = MAIN_CONTAINERD }: { release?: ContainerdRelease } = {},
 ): Promise<Containerd & AsyncDisposable> {
   await using cleanup = new AsyncDisposableStack();
   const folder = cleanup.use(await bench.folder());
   const home = folder.path;
-  const larder = createSnapshotter({ home, dataDirectory });
+  const larder = createSnapshotter({ home, dataDirectory: bench.server.dataDirectory });
   cleanup.defer(() => larder.end('SIGTERM'));
   if (snapshotter === 'larder') await larder.start();
-  const daemon = await createContainerd({ home, snapshotterSocket: join(home, 'larder.sock'), snapshotter });
+  const daemon = await createContainerd({ home, release, snapshotterSocket: join(home, 'larder.sock'), snapshotter });
   cleanup.defer(() => daemon.end('SIGTERM'));
   await daemon.start();
   if (snapshotter === 'larder') await daemon.untilConnected();

@@ -1,16 +1,16 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type ContainerdRelease, commandOf, containerdVersion, MAIN_CONTAINERD } from './containerd-releases.ts';
+import { type Restartable, restartable } from './restartable.ts';
 import { run, toolEnvironment } from './run.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const CTR_TIMEOUT_MS = 120_000;
 const READY_TIMEOUT_MS = 30_000;
 const READY_POLL_MS = 20;
-const MAX_LOG_CHARS = 1 << 20;
 
 const PLATFORM = `linux/${process.arch === 'x64' ? 'amd64' : process.arch}`;
 
@@ -34,53 +34,6 @@ function criOf2(snapshotter: string): string[] {
   differ = "walking"`,
     ),
   ];
-}
-
-/** A child process that can be killed and started again. */
-export type Restartable = {
-  log(): string;
-  start(): Promise<void>;
-  /** SIGKILL by default. */
-  end(signal?: NodeJS.Signals): Promise<void>;
-};
-
-function restartable(
-  command: string,
-  args: readonly string[],
-  isReady: () => Promise<boolean>,
-  env = toolEnvironment(),
-): Restartable {
-  let child: ChildProcess | undefined;
-  let log = '';
-  return {
-    log: () => log,
-    async start() {
-      const started = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      child = started;
-      const collect = (chunk: Buffer) => {
-        log = (log + chunk.toString()).slice(-MAX_LOG_CHARS);
-      };
-      started.stdout.on('data', collect);
-      started.stderr.on('data', collect);
-      const killAtExit = () => started.kill('SIGKILL');
-      process.once('exit', killAtExit);
-      started.once('exit', () => process.removeListener('exit', killAtExit));
-      const deadlineMs = Date.now() + READY_TIMEOUT_MS;
-      while (started.exitCode === null && started.signalCode === null) {
-        if (await isReady()) return;
-        if (Date.now() > deadlineMs) break;
-        await sleep(READY_POLL_MS);
-      }
-      started.kill('SIGKILL');
-      throw new Error(`${command} did not become ready (exit ${started.exitCode}):\n${log.slice(-4000)}`);
-    },
-    async end(signal = 'SIGKILL') {
-      if (!child || child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, 'exit');
-      child.kill(signal);
-      await exited;
-    },
-  };
 }
 
 export type Snapshotter = Restartable & { socket: string; stateDirectory: string };
@@ -109,42 +62,39 @@ export type Containerd = Restartable & {
   untilConnected(): Promise<void>;
 };
 
-/** A folder with containerd 2.4 or later, its ctr and shim, which Debian does not have yet: tests then run with those. */
-export const OTHER_BINARIES = process.env.LARDER_TEST_CONTAINERD;
-
-/** Debian's containerd with folders of its own and larder as a proxy snapshotter, which its CRI part uses. */
+/** A containerd with folders of its own and larder as a proxy snapshotter, which its CRI part uses. */
 export async function createContainerd(options: {
   home: string;
   snapshotterSocket: string;
-  /** Another containerd than that on PATH. */
-  binaries?: string | undefined;
+  release?: ContainerdRelease;
   /** A store of layers that its EROFS snapshotter is to use; from containerd 2.4 on. */
   layerContentCache?: string;
   /** What its CRI part and, from containerd 2 on, `ctr images pull` may unpack into. */
   snapshotter?: string;
 }): Promise<Containerd> {
-  const { home, snapshotterSocket, binaries = OTHER_BINARIES, layerContentCache, snapshotter = 'larder' } = options;
+  const { home, snapshotterSocket, release = MAIN_CONTAINERD, layerContentCache, snapshotter = 'larder' } = options;
   const address = join(home, 'c.sock');
   const config = join(home, 'containerd.toml');
   await mkdir(home, { recursive: true });
+  const { major } = await containerdVersion(release);
   const sections = [
-    `version = ${binaries === undefined ? 2 : 3}`,
+    `version = ${major < 2 ? 2 : 3}`,
     `root = "${join(home, 'root')}"`,
     `state = "${join(home, 'run')}"`,
     `[grpc]\n  address = "${address}"`,
     `[ttrpc]\n  address = "${address}.ttrpc"`,
     `[plugins."io.containerd.internal.v1.opt"]\n  path = "${join(home, 'opt')}"`,
     `[proxy_plugins.larder]\n  type = "snapshot"\n  address = "${snapshotterSocket}"`,
-    ...(binaries === undefined ? criOf1(snapshotter) : criOf2(snapshotter)),
+    ...(major < 2 ? criOf1(snapshotter) : criOf2(snapshotter)),
   ];
   if (layerContentCache !== undefined) {
     sections.push(`[plugins."io.containerd.snapshotter.v1.erofs"]\n  layer_content_caches = ["${layerContentCache}"]`);
   }
   await writeFile(config, `${sections.join('\n')}\n`);
-  const command = (name: string) => (binaries === undefined ? name : join(binaries, name));
+  const command = (name: string) => commandOf(release, name);
   const env = toolEnvironment();
   // Its own shim comes first.
-  if (binaries !== undefined) env.PATH = `${binaries}:${env.PATH}`;
+  if (release.binaries !== undefined) env.PATH = `${release.binaries}:${env.PATH}`;
   const ctr = (...args: string[]) =>
     run(command('ctr'), ['--address', address, ...args], { timeoutMs: CTR_TIMEOUT_MS, env });
   const isReady = () =>

@@ -11,6 +11,7 @@ import { copyFile, mkdir, mkdtemp, readdir, rename, rm, symlink, writeFile } fro
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
+import { aptSource } from './apt-source.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { addLayer, isFolder, type Layer, writeImages } from './oci-layout.ts';
 import { markRemovals } from './overlay-diff.ts';
@@ -66,20 +67,6 @@ async function build(work: string, layout: string, log: (line: string) => void):
     { tag: DEBIAN_MINBASE, layers: [baseLayer] },
     { tag: DEBIAN_APPS, layers: [baseLayer, appsLayer] },
   ]);
-}
-
-/** The machine's first apt source that offers packages, and the proxy that apt uses for it. */
-async function aptSource(): Promise<{ uri: string; suite: string; env: NodeJS.ProcessEnv }> {
-  const format = '$(REPO_URI) $(RELEASE) $(COMPONENT)';
-  const targets = await run('apt-get', ['indextargets', '--format', format, 'Created-By: Packages', 'Origin: Debian']);
-  for (const line of targets.split('\n')) {
-    const [uri = '', suite = '', component] = line.split(' ');
-    // Updates and security come with the applications, from all of the machine's sources.
-    if (component !== 'main' || suite.includes('-') || !/^https?:/.test(uri)) continue;
-    const proxy = (await run('apt-config', ['shell', 'PROXY', 'Acquire::http::Proxy'])).match(/'(.*)'/)?.[1];
-    return { uri, suite, env: { ...toolEnvironment(), ...(proxy ? { http_proxy: proxy, https_proxy: proxy } : {}) } };
-  }
-  throw new Error(`no Debian source in the machine's apt configuration:\n${targets}`);
 }
 
 async function bootstrap(root: string): Promise<void> {

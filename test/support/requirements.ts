@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { toolEnvironment } from './run.ts';
 
 /** What this file needs of node:test's TestContext. */
@@ -20,7 +20,7 @@ export function requireRoot(t: Skippable): boolean {
   return process.getuid?.() === 0 || miss(t, 'needs root');
 }
 
-/** Commands on PATH or in the folders of administration tools. */
+/** Commands on PATH or in the folders of administration tools, or absolute paths. */
 export function requireTools(t: Skippable, tools: readonly string[]): boolean {
   const missing = tools.filter((tool) => !isExecutableOnPath(tool));
   return missing.length === 0 || miss(t, `needs ${missing.join(', ')}; run \`npm run setup:tests\` as root on Debian`);
@@ -57,7 +57,7 @@ export function skipWithout(needs: {
 export function isExecutableOnPath(tool: string): boolean {
   return (toolEnvironment().PATH ?? '').split(':').some((folder) => {
     try {
-      accessSync(join(folder, tool), constants.X_OK);
+      accessSync(resolve(folder, tool), constants.X_OK);
       return true;
     } catch {
       return false;

@@ -293,6 +293,8 @@ async function compareBlobs(
   const lost = [...used].filter((hex) => !there.has(hex));
   assert.deepEqual(lost, [], `${at}: blobs are gone that caches need`);
   const held = new Set([...attached.values()].flat());
+  const taken = [...held].filter((hex) => !there.has(hex));
+  assert.deepEqual(taken, [], `${at}: blobs are gone that are attached`);
   const kept = [...there].filter((hex) => !used.has(hex));
   if (isCollected)
     assert.deepEqual(

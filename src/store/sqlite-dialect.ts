@@ -130,3 +130,11 @@ export function translated<T>(operation: () => T): T {
     throw new LarderError(known.code, known.advice, { cause, facts: { sqlite: cause.errcode } });
   }
 }
+
+/** What ends by itself, or once somebody has seen to the disk: nothing is wrong with the call. */
+const PASSING = new Set(['store.busy', 'store.read-only', 'store.io', 'store.no-space', 'store.cannot-open']);
+
+/** Whether the same operation may succeed later, with the database as it is. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof LarderError && PASSING.has(error.code);
+}

@@ -58,10 +58,12 @@ test('a power cut of a node takes nothing that was local', { skip, timeout: 24 *
     if (round === 0) endMs = performance.now() + effortMs(EFFORT_MS, 1);
     const { length } = recording.operations;
     assert.equal(localBefore(recording.operations, length).length, LAYER_BYTES.length);
-    const chosen = choosePoints(length, { count: CUTS_PER_RECORDING, random });
-    const points = [...chosen, { index: length, mode: 'synced' as const }];
-    const check = (directory: string, index: number) =>
-      checkNode(directory, localBefore(recording.operations, index), service);
+    const check = (directory: string, at: number) =>
+      checkNode(directory, localBefore(recording.operations, at), service);
+    const end = { index: length, mode: 'synced' } as const;
+    const last = await replayWith({ ...recording, check }, [end], { random, seen });
+    assert.deepEqual(last.wrong, [], `seed ${seed}: at the end`);
+    const points = choosePoints(length, { count: CUTS_PER_RECORDING, random });
     const { distinct, wrong } = await replayWith({ ...recording, check }, points, { random, seen, endMs });
     cuts += distinct;
     assert.deepEqual(wrong.slice(0, 3), [], `seed ${seed}: ${wrong.length} of ${distinct} cuts`);

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { parseCreateAnswer } from './answers.ts';
-import { connect } from './connect.ts';
+import { type ApiClient, connect } from './connect.ts';
 import { type CreateOptions, createParams, readPassword } from './create-params.ts';
 import { followBuild } from './follow-build.ts';
 import type { Io } from './io.ts';
@@ -32,9 +32,7 @@ Examples:
     );
   addOutputOption(command).action(
     async (name: string, options: CreateOptions & { wait?: true; output: OutputFormat }) => {
-      const params = { ...(await createParams(options, () => readPassword(io))), ImageCacheName: name };
-      const client = await connect(io);
-      const answer = await client.call('CreateImageCache', params, { signal: io.signal });
+      const { client, answer } = await call(name, options);
       const { ImageCacheId } = parseCreateAnswer(answer);
       if (!options.wait) {
         if (options.output === 'json') printJson(io, answer);
@@ -47,4 +45,11 @@ Examples:
       reportBuild(io, options.output, followed);
     },
   );
+
+  /** The parameters hold passwords, and are gone once it has returned: what follows may take an hour. */
+  async function call(name: string, options: CreateOptions): Promise<{ client: ApiClient; answer: unknown }> {
+    const params = { ...(await createParams(options, () => readPassword(io))), ImageCacheName: name };
+    const client = await connect(io);
+    return { client, answer: await client.call('CreateImageCache', params, { signal: io.signal }) };
+  }
 }

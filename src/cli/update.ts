@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { connect } from './connect.ts';
+import { type ApiClient, connect } from './connect.ts';
 import { type CreateOptions, createParams, readPassword } from './create-params.ts';
 import { followBuild } from './follow-build.ts';
 import type { Io } from './io.ts';
@@ -34,15 +34,9 @@ Examples:
   larder update imc-2zeditzeoemfhqor4rf8 --image nginx:1.28 --wait`,
     );
   addOutputOption(command).action(async (id: string, options: UpdateOptions) => {
-    const { name, image = [], wait, output, ...rest } = options;
+    const { image = [], wait, output } = options;
     if (wait && image.length === 0) throw usageError('--wait has nothing to wait for without --image');
-    const params = {
-      ...(await createParams({ ...rest, image }, () => readPassword(io))),
-      ...(name === undefined ? {} : { ImageCacheName: name }),
-      ImageCacheId: id,
-    };
-    const client = await connect(io);
-    const answer = await client.call('UpdateImageCache', params, { signal: io.signal });
+    const { client, answer } = await call(id, options);
     if (!wait) {
       if (output === 'json') printJson(io, answer);
       else printLine(io, image.length === 0 ? `${id} updated` : `${id} is being updated`);
@@ -52,4 +46,16 @@ Examples:
     const view = output === 'json' ? undefined : createProgressView(io);
     reportBuild(io, output, await followBuild({ client, imageCacheId: id, view, signal: io.signal }));
   });
+
+  /** The parameters hold passwords, and are gone once it has returned: what follows may take an hour. */
+  async function call(id: string, options: UpdateOptions): Promise<{ client: ApiClient; answer: unknown }> {
+    const { name, image = [], ...rest } = options;
+    const params = {
+      ...(await createParams({ ...rest, image }, () => readPassword(io))),
+      ...(name === undefined ? {} : { ImageCacheName: name }),
+      ImageCacheId: id,
+    };
+    const client = await connect(io);
+    return { client, answer: await client.call('UpdateImageCache', params, { signal: io.signal }) };
+  }
 }

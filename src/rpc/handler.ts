@@ -59,6 +59,8 @@ export type RpcHandlerOptions = {
   /** Every call whose signature was good, before it is answered. */
   readonly audit?: (call: AuthenticatedCall, outcome: CallOutcome) => Promise<void>;
   readonly onFinished?: (call: FinishedCall) => void;
+  /** Of an error that is not meant for the caller: whether the same call may succeed later. */
+  readonly mayPass?: (error: unknown) => boolean;
 };
 
 /** `isAbandoned`: whether the caller is gone or the server stops; what fails then is nothing to report. */
@@ -165,7 +167,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     if (thrown instanceof ApiError) return thrown;
     if (isAbandoned()) return apiError('ServiceUnavailable');
     log.error({ ...facts, err: thrown }, 'call failed inside the server');
-    return apiError('InternalError');
+    return apiError(options.mayPass?.(thrown) ? 'ServiceUnavailable' : 'InternalError');
   }
 }
 

@@ -9,7 +9,7 @@ import { systemClock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Logger } from '../lib/logger.ts';
 import { createAuthenticate, createRpcHandler } from '../rpc/index.ts';
-import { openSqliteStore, type Store } from '../store/index.ts';
+import { mayPass, openSqliteStore, type Store } from '../store/index.ts';
 import { ensureAccessKey, type FirstKey } from './access-keys.ts';
 import { createAccountDirectory } from './account-directory.ts';
 import { createAccountGuard } from './account-guard.ts';
@@ -118,6 +118,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     clock,
     newRequestId: () => randomUUID().toUpperCase(),
     log,
+    mayPass,
     onFinished(call) {
       log.debug(call, 'call');
       metrics.onCall(call);

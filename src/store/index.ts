@@ -7,3 +7,4 @@ export {
 } from './inspect-sqlite.ts';
 export { openSqliteStore } from './open-sqlite-store.ts';
 export type * from './ports.ts';
+export { mayPass } from './sqlite-dialect.ts';

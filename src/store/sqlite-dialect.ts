@@ -112,7 +112,11 @@ const KNOWN: Readonly<Record<number, { code: string; advice: string }>> = {
   5: { code: 'store.busy', advice: 'another process holds the database: try again' },
   8: { code: 'store.read-only', advice: 'the database cannot be written: check the mount and the owner of its folder' },
   10: { code: 'store.io', advice: 'the disk of the database reports an error: check the kernel log and the disk' },
-  11: { code: 'store.corrupt', advice: 'the database is damaged: restore it from a backup' },
+  // Also for a read that ended with EIO, which SQLite takes for a damaged file system.
+  11: {
+    code: 'store.corrupt',
+    advice: 'the database is damaged, or its disk cannot be read: check the kernel log, else restore it from a backup',
+  },
   13: { code: 'store.no-space', advice: 'the disk of the database is full: free space' },
   14: { code: 'store.cannot-open', advice: 'the database cannot be opened: check that its folder exists and is ours' },
   19: { code: 'store.conflict', advice: 'the row is there already, or another row needs it' },
@@ -129,4 +133,12 @@ export function translated<T>(operation: () => T): T {
     const known = KNOWN[cause.errcode & 0xff] ?? { code: 'store.failed', advice: 'the database refused' };
     throw new LarderError(known.code, known.advice, { cause, facts: { sqlite: cause.errcode } });
   }
+}
+
+/** What ends by itself, or once somebody has seen to the disk: nothing is wrong with the call. */
+const PASSING = new Set(['store.busy', 'store.read-only', 'store.io', 'store.no-space', 'store.cannot-open']);
+
+/** Whether the same operation may succeed later, with the database as it is. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof LarderError && PASSING.has(error.code);
 }

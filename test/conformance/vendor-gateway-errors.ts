@@ -127,7 +127,8 @@ export const GATEWAY_ERRORS: readonly VendorError[] = [
     status: 503,
     code: 'ServiceUnavailable',
     message: 'The request has failed due to a temporary failure of the server.',
-    never: 'by anything a caller can send; it answers while the server stops (src/rpc/handler.test.ts)',
+    never:
+      'by anything a caller can send; it answers while the server stops or its disk fails (test/faults/disk-faults.test.ts)',
   },
   {
     status: 400,

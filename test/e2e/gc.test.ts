@@ -12,6 +12,7 @@ import { pushSmallImage } from '../support/small-image.ts';
 import { until } from '../support/until.ts';
 
 const TIMEOUT_MS = 30_000;
+const mountSkip = skipWithout({ root: true, filesystems: ['erofs', 'overlay'] });
 
 describe('garbage collection', { skip: skipWithout({ tools: ['docker-registry'] }) }, () => {
   let registry: DockerRegistry;
@@ -50,6 +51,33 @@ describe('garbage collection', { skip: skipWithout({ tools: ['docker-registry'] 
     assert.equal(real.FreedBytes, size);
     await assert.rejects(stat(orphan), { code: 'ENOENT' });
     assert.deepEqual((await json('check')).Problems, []);
+  });
+
+  test('a blob that is mounted stays until it is unmounted, whoever collects', { skip: mountSkip }, async () => {
+    const image = await pushSmallImage(registry, { layers: 2 });
+    const id = await client.createReady([image.reference], TIMEOUT_MS);
+    const diffIds = image.layers.map(({ diffId }) => diffId).toSorted();
+    const there = async () => {
+      const names = await listFiles(layers);
+      return diffIds.filter((diffId) => names.some((name) => name.includes(diffId.slice('sha256:'.length))));
+    };
+    const target = join(larder.dataDirectory, '..', 'mounted');
+    await larder.cli('mount', id, image.reference, target, '--data', larder.dataDirectory);
+    try {
+      await client.delete(id);
+      const { Kept } = await json('gc', '--grace', '0');
+      const kept: string[] = Kept.map((blob: { Layer: string; Reason: string }) => `${blob.Reason} ${blob.Layer}`);
+      assert.deepEqual(
+        kept.toSorted(),
+        diffIds.map((diffId) => `attached ${diffId}`),
+      );
+      assert.deepEqual(await there(), diffIds);
+      assert.equal((await listFiles(target)).length, 2);
+    } finally {
+      await larder.cli('umount', target, '--data', larder.dataDirectory);
+    }
+    await json('gc', '--grace', '0');
+    await until('the blobs are gone', async () => (await there()).length === 0);
   });
 
   test('deleting a cache gives its space back within a second', async () => {

@@ -17,6 +17,7 @@ import {
   planUpdate,
 } from '../../src/caches/index.ts';
 import { hexOf } from '../../src/lib/digest.ts';
+import { errorCode, LarderError } from '../../src/lib/errors.ts';
 import { newId } from '../../src/lib/ids.ts';
 import { pick, randomNumbers } from '../support/random.ts';
 import { startScriptedRegistry } from '../support/scripted-registry.ts';
@@ -24,12 +25,13 @@ import { effortMs, faultSeed } from './support/effort.ts';
 import { fastTemporaryFolder } from './support/fast-folder.ts';
 import { type FaultImages, putFaultImages } from './support/fault-images.ts';
 import { type ModelHouse, openModelHouse } from './support/model-house.ts';
+import { type Attempt, type Change, outcomes, type Raced } from './support/race-model.ts';
 
 const EFFORT_MS = 14_000;
 const SCOPE = { accountId: '1', regionId: 'test-1' };
 const MAX_CACHES = 12;
 const MAX_OPERATIONS_AT_ONCE = 16;
-const JUMPS_MS = [1, 1000, LEASE_MS + 1, 3_600_000, 90_000_000, -1000];
+const JUMPS_MS = [1, 1000, LEASE_MS + 1, 3_600_000, 90_000_000, -1000, -90_000_000];
 const SETTLE_TIMEOUT_MS = 60_000;
 /**
  * A build whose layer was taken goes on when its lease lapses: by the clock of the test, which is helped along after so long,
@@ -37,6 +39,9 @@ const SETTLE_TIMEOUT_MS = 60_000;
  */
 const NUDGE_MS = 2_000;
 const POLL_MS = 3;
+const WRONG_STATUS = 'model.wrong-status';
+/** Changes of one cache at the same time; every order of them is tried out for what may come of it. */
+const MAX_RACERS = 4;
 
 /** What the model knows of a cache; `wanted` is the image that a build under way brings. */
 type Known = {
@@ -46,8 +51,8 @@ type Known = {
   wanted?: string;
   hasContent: boolean;
   expiresAtMs?: number;
-  /** It may have failed before the clock went on, or after. */
-  mayBeGone?: boolean;
+  /** It was changed by several at once: what may have come of it. */
+  outcomes?: (Raced | undefined)[];
 };
 
 test('operations at the same time leave what one after the other would', { timeout: 24 * 3_600_000 }, async (t) => {
@@ -92,7 +97,7 @@ async function inTime<T>(promise: Promise<T>, at: string): Promise<T> {
 
 type World = { house: ModelHouse; model: Map<string, Known>; attached: Map<string, string[]> };
 
-/** Some operations at once, each on another cache, among them what happens to all of them. Returns how many. */
+/** Some operations at once, most on a cache of their own, among them what happens to all of them. Returns how many. */
 async function doSome(world: World & { images: FaultImages; random: () => number }): Promise<number> {
   const { house, model, attached, images, random } = world;
   const { services, clock } = house;
@@ -113,13 +118,45 @@ async function doSome(world: World & { images: FaultImages; random: () => number
       [id],
       (cache) => {
         const plan = planUpdate(cache, what, { nowMs, buildId });
-        if (plan.kind !== 'change') throw new Error(`${id} is ${cache.status}: ${plan.kind}`);
+        if (plan.kind !== 'change') throw new LarderError(WRONG_STATUS, `${id} is ${cache.status}: ${plan.kind}`);
         const { registries } = cache;
         const build = { id: buildId, images: what.images ?? [], options: { ...registries, credentials: [] } };
         return plan.rebuild ? { cache: plan.cache, build } : { cache: plan.cache };
       },
       { nowMs },
     );
+  }
+
+  const newTag = () => `${Math.floor(random() * 1e9)}`;
+
+  function retag(id: string, value: string): Promise<void> {
+    const tags = [{ key: 'k', value }];
+    return services.store.caches.change(SCOPE, [id], (cache) => ({ cache: { ...cache, tags } }), { nowMs });
+  }
+
+  async function attempt(id: string, what: Change): Promise<Attempt> {
+    try {
+      if (what.kind === 'delete') return { change: what, isDone: await services.store.caches.delete(key(id)) };
+      if (what.kind === 'tag') await retag(id, what.tag);
+      else await change(id, what.kind === 'rename' ? { name: what.name } : { images: [what.image] });
+      return { change: what, isDone: true };
+    } catch (error) {
+      if (errorCode(error) !== 'store.not-found' && errorCode(error) !== WRONG_STATUS) throw error;
+      return { change: what, isDone: false };
+    }
+  }
+
+  function anyChange(): Change {
+    const kind = pick(['delete', 'rename', 'tag', 'update', 'update'] as const, random);
+    if (kind === 'delete') return { kind };
+    if (kind === 'rename') return { kind, name: newId('s', randomBytes) };
+    return kind === 'tag' ? { kind, tag: newTag() } : { kind, image: anyImage() };
+  }
+
+  /** Several change one cache: any order of them is right. */
+  async function race(id: string, known: Known, changes: readonly Change[]): Promise<void> {
+    const attempts = await Promise.all(changes.map((one) => attempt(id, one)));
+    known.outcomes = outcomes(known, attempts, images.missing);
   }
 
   for (let index = 0; index < count; index++) {
@@ -143,7 +180,11 @@ async function doSome(world: World & { images: FaultImages; random: () => number
       running.push(services.store.caches.create(cache, { id: cache.containerGroupId, options }));
     } else {
       const [id, known] = entry;
-      if (chance < 0.55) {
+      if (chance < 0.48 && known.hasContent) {
+        const changes = Array.from({ length: 2 + Math.floor(random() * (MAX_RACERS - 1)) }, anyChange);
+        done += changes.length - 1;
+        running.push(race(id, known, changes));
+      } else if (chance < 0.55) {
         model.delete(id);
         running.push(services.store.caches.delete(key(id)).then((was) => assert.ok(was, `${id} was there`)));
       } else if (chance < 0.7 && known.hasContent) {
@@ -153,9 +194,8 @@ async function doSome(world: World & { images: FaultImages; random: () => number
         known.name = newId('s', randomBytes);
         running.push(change(id, { name: known.name }));
       } else if (chance < 0.9) {
-        known.tag = `${Math.floor(random() * 1e9)}`;
-        const tags = [{ key: 'k', value: known.tag }];
-        running.push(services.store.caches.change(SCOPE, [id], (cache) => ({ cache: { ...cache, tags } }), { nowMs }));
+        known.tag = newTag();
+        running.push(retag(id, known.tag));
       } else if (random() < 0.5 && attached.size > 0) {
         const name = pick([...attached.keys()], random);
         attached.delete(name);
@@ -243,6 +283,15 @@ async function compare(
   const used = new Set<string>();
   for (const [id, known] of model) {
     const cache = found.get(id);
+    if (known.outcomes) {
+      if (cache === undefined && known.outcomes.includes(undefined)) {
+        model.delete(id);
+        continue;
+      }
+      const came = cache && known.outcomes.find((one) => one !== undefined && isOutcome(cache, one, missing));
+      assert.ok(cache === undefined || came, `${at}: ${JSON.stringify(cache)} is none of ${JSON.stringify(known)}`);
+      Object.assign(known, came, { outcomes: undefined });
+    }
     const isMissing = known.wanted === missing;
     const mayFail = isMissing && !known.hasContent;
     const isExpired = (known.expiresAtMs ?? Number.POSITIVE_INFINITY) <= clock.nowMs;
@@ -279,6 +328,13 @@ async function compare(
   await compareBlobs({ house, attached }, { at, isCollected, used });
 }
 
+function isOutcome({ name, images, tags, status }: ImageCache, outcome: Raced, missing: string): boolean {
+  const { wanted } = outcome;
+  const image = wanted === undefined || wanted === missing ? outcome.image : wanted;
+  const isAsBuilt = wanted === undefined || status === (wanted === missing ? 'UpdateFailed' : 'Ready');
+  return isAsBuilt && name === outcome.name && images[0] === image && (tags[0]?.value ?? '') === outcome.tag;
+}
+
 /** Every blob that a cache needs is there; after a collection no others, but those that are attached. */
 async function compareBlobs(
   { house, attached }: Pick<World, 'house' | 'attached'>,
@@ -293,6 +349,8 @@ async function compareBlobs(
   const lost = [...used].filter((hex) => !there.has(hex));
   assert.deepEqual(lost, [], `${at}: blobs are gone that caches need`);
   const held = new Set([...attached.values()].flat());
+  const taken = [...held].filter((hex) => !there.has(hex));
+  assert.deepEqual(taken, [], `${at}: blobs are gone that are attached`);
   const kept = [...there].filter((hex) => !used.has(hex));
   if (isCollected)
     assert.deepEqual(

@@ -8,11 +8,12 @@ import { randomNumbers } from '../support/random.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { effortMs, faultSeed } from './support/effort.ts';
 import { record } from './support/record.ts';
-import { choosePoints, type ReplayResult, replay } from './support/replay.ts';
+import { choosePoints, everyPoint, type ReplayResult, replay } from './support/replay.ts';
 
 const EFFORT_MS = 15_000;
 const skip = skipWithout({ tools: ['strace'] });
 const timeout = 24 * 3_600_000;
+const isLong = effortMs(0, 1) > 0;
 /** Crash points of one recording, before there is a new one. */
 const POINTS_PER_RECORDING = 2_500;
 
@@ -31,7 +32,7 @@ test('after a crash at any moment, all that was promised is there, nothing hangs
     if (round === 0) endMs = performance.now() + effortMs(EFFORT_MS, 1);
     operations += recording.operations.length;
     const points = choosePoints(recording.operations.length, { count: POINTS_PER_RECORDING, random });
-    const share = effortMs(0, 1) > 0 ? points : evenly(points, endMs - performance.now());
+    const share = isLong ? points : evenly(points, endMs - performance.now());
     const result = await replay(recording, share, { random, seen, endMs });
     total.points += result.points;
     total.distinct += result.distinct;
@@ -42,6 +43,25 @@ test('after a crash at any moment, all that was promised is there, nothing hangs
   );
   assert.deepEqual(total.wrong.slice(0, 3), [], `seed ${seed}: ${total.wrong.length} of ${total.distinct} are wrong`);
   assert.ok(total.distinct > 20, `only ${total.distinct} crash points`);
+});
+
+/** A prefix of the operations each, of one recording: only the long run has time for all. */
+test('a crash after each of the operations, with all of them or with what was synced', {
+  skip: skip || (isLong ? false : 'for npm run faults'),
+  timeout,
+}, async (t) => {
+  const seed = faultSeed();
+  const recording = await record({ seed, clients: 1, steps: 4, rounds: 2 });
+  const { length } = recording.operations;
+  const points = everyPoint(length, ['killed', 'synced']);
+  const result = await replay(recording, points, { random: randomNumbers(seed), seen: new Set() });
+  t.diagnostic(`seed ${seed}: every prefix of ${length} operations, ${result.distinct} distinct states`);
+  assert.equal(result.points, points.length);
+  assert.deepEqual(
+    result.wrong.slice(0, 3),
+    [],
+    `seed ${seed}: ${result.wrong.length} of ${result.distinct} are wrong`,
+  );
 });
 
 test('a disk that forgets what was synced is found out', { skip, timeout: 120_000 }, async () => {

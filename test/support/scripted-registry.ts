@@ -16,6 +16,8 @@ export type Step = {
   cutAfter?: number;
   /** Send so many bytes of the body, then nothing more. */
   stallAfter?: number;
+  /** What stalled goes on once this settles. */
+  goesOn?: Promise<void>;
   /** Take the request and never answer. */
   silent?: boolean;
   /** Send the body in pieces of so many bytes, with a pause after each. */
@@ -184,6 +186,9 @@ async function sendBody(
     response.write(body.subarray(0, step.cutAfter), () => response.socket?.destroySoon());
   } else if (step.stallAfter !== undefined) {
     response.write(body.subarray(0, step.stallAfter));
+    if (step.goesOn === undefined) return;
+    await step.goesOn;
+    response.end(body.subarray(step.stallAfter));
   } else if (step.drip) {
     for (let at = 0; at < body.byteLength && !response.destroyed; at += step.drip.bytes) {
       response.write(body.subarray(at, at + step.drip.bytes));

@@ -1,6 +1,6 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { createLayout, diffIdOfFile, onDisk, snapshotIdOfFile } from '../../blobs/index.ts';
+import { createLayout, diffIdOfFile, onDisk, snapshotIdOfFile, syncName } from '../../blobs/index.ts';
 import type { Digest } from '../../lib/digest.ts';
 import { errorCode, LarderError } from '../../lib/errors.ts';
 import { lockFile } from '../../lib/lock-file.ts';
@@ -42,8 +42,13 @@ export async function openAgentFolder(dataDirectory: string): Promise<AgentFolde
   };
   try {
     await mkdir(agent, { recursive: true, mode: 0o755 });
-    for (const path of [layout.blobs, folder.snapshots, folder.incomingSnapshots])
+    await mkdir(folder.incomingSnapshots, { recursive: true });
+    for (const path of [layout.blobs, folder.snapshots]) {
       await mkdir(path, { recursive: true });
+      // Its name and that of the folder above: publishing a file goes no higher.
+      await syncName(join(path, 'any'));
+    }
+    await syncName(join(dataDirectory, 'any'));
   } catch (cause) {
     const message = `cannot make the data folder ${dataDirectory}; choose another with --data`;
     throw new LarderError('agent.data-folder', message, { cause });

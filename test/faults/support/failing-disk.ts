@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { run, toolEnvironment } from '../../support/run.ts';
 
 const ATTACH_TIMEOUT_MS = 10_000;
@@ -57,6 +58,13 @@ export async function failOpens(pid: number): Promise<AsyncDisposable> {
       await limit(before);
     },
   };
+}
+
+/** Another process, as far as SQLite can tell, writes to the database and does not come to an end until it is disposed of. */
+export function holdDatabase(path: string): Disposable {
+  const database = new DatabaseSync(path);
+  database.exec('begin immediate');
+  return { [Symbol.dispose]: () => database.close() };
 }
 
 export type SmallDisk = AsyncDisposable & {

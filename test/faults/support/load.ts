@@ -10,11 +10,15 @@ const MAX_CACHES = 6;
 
 export type Load = {
   /** What there is now, as far as this client knows. */
-  readonly caches: Map<string, { image: string; isReady: boolean }>;
+  readonly caches: Map<string, KnownCache>;
   /** One call, or some that belong together, of this kind or any. */
   step(): Promise<void>;
   delete(id: string): Promise<void>;
+  /** The clock went on by days: what expires, and what may have failed, may be gone. */
+  clockJumped(): void;
 };
+
+type KnownCache = { image: string; isReady: boolean; mayExpire: boolean; mayBeGone?: boolean };
 
 /** A client that creates, updates, tags, describes and deletes image caches at random, and tells of all that it learns. */
 export function createLoad(
@@ -31,7 +35,7 @@ export function createLoad(
   },
 ): Load {
   const { random, images, missing, tell, signal, waitShare = 0.7 } = options;
-  const caches = new Map<string, { image: string; isReady: boolean }>();
+  const caches = new Map<string, KnownCache>();
   let names = 0;
   const call = (action: string, params: CallParams) => client.call(action, params, signal ? { signal } : {});
 
@@ -52,7 +56,7 @@ export function createLoad(
       if (found.Status === 'Ready') {
         if (found.Images[0] !== image) throw new Error(`${id} has ${found.Images[0]} instead of ${image}`);
         tell({ kind: 'ready', id, image });
-        caches.set(id, { image, isReady: true });
+        caches.set(id, { ...cache, image, isReady: true });
         return;
       }
       if (['Failed', 'UpdateFailed'].includes(found.Status)) return;
@@ -71,7 +75,7 @@ export function createLoad(
     });
     const id = String(ImageCacheId);
     tell({ kind: 'created', id, image, name, mayExpire });
-    caches.set(id, { image, isReady: false });
+    caches.set(id, { image, isReady: false, mayExpire });
     if (random() < waitShare) await settle(id, image);
   }
 
@@ -91,14 +95,22 @@ export function createLoad(
 
   async function remove(id: string): Promise<void> {
     tell({ kind: 'deleting', id });
+    const mayBeGone = caches.get(id)?.mayBeGone ?? false;
     caches.delete(id);
-    await call('DeleteImageCache', { ImageCacheId: id });
+    try {
+      await call('DeleteImageCache', { ImageCacheId: id });
+    } catch (error) {
+      if (!(mayBeGone && isNotFound(error))) throw error;
+    }
     tell({ kind: 'deleted', id });
   }
 
   return {
     caches,
     delete: remove,
+    clockJumped() {
+      for (const cache of caches.values()) cache.mayBeGone ||= cache.mayExpire || !cache.isReady;
+    },
     async step() {
       const ready = [...caches].filter(([, { isReady }]) => isReady).map(([id]) => id);
       const chance = random();
@@ -117,9 +129,14 @@ export function createLoad(
           });
         else await describe(id);
       } catch (error) {
+        if (caches.get(id)?.mayBeGone && isNotFound(error)) caches.delete(id);
         // It may be Updating since an earlier step that was not waited for.
-        if (!(error instanceof ApiCallError) || error.apiCode !== 'ImageCache.IncorrectStatus') throw error;
+        else if (!(error instanceof ApiCallError) || error.apiCode !== 'ImageCache.IncorrectStatus') throw error;
       }
     },
   };
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ApiCallError && error.apiCode.endsWith('.NotFound');
 }

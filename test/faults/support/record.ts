@@ -41,7 +41,12 @@ export async function record(
   }
 }
 
-async function strace(trace: string, args: readonly string[]): Promise<void> {
+/** Runs Node.js under strace; throws unless it ends well. Its standard error may be an open file. */
+export async function strace(
+  trace: string,
+  args: readonly string[],
+  { env = {}, stderr = 'pipe' }: { env?: NodeJS.ProcessEnv; stderr?: number | 'pipe' } = {},
+): Promise<void> {
   const options = [
     '--seccomp-bpf',
     '-f',
@@ -56,15 +61,15 @@ async function strace(trace: string, args: readonly string[]): Promise<void> {
     trace,
   ];
   const child = spawn('strace', [...options, process.execPath, ...args], {
-    env: { ...process.env, ...toolEnvironment(), UV_USE_IO_URING: '0' },
-    stdio: ['ignore', 'inherit', 'pipe'],
+    env: { ...process.env, ...toolEnvironment(), ...env, UV_USE_IO_URING: '0' },
+    stdio: ['ignore', 'inherit', stderr],
   });
   let errors = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4000);
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`the scenario ended with ${String(code)}: ${errors}`);
+  if (code !== 0) throw new Error(`what is recorded ended with ${String(code)}: ${errors}`);
 }
 
 /** What the clients had been told before each operation. */

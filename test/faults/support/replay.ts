@@ -15,7 +15,12 @@ export type CrashPoint = { index: number; mode: CrashMode };
 export type Wrong = CrashPoint & { problems: string[]; near: string };
 export type ReplayResult = { points: number; distinct: number; wrong: Wrong[] };
 
-/** Random points, or `every` one with each way to crash. */
+/** Every moment, with each of these ways to crash. */
+export function everyPoint(length: number, modes: readonly CrashMode[]): CrashPoint[] {
+  return Array.from({ length: length + 1 }, (_, index) => modes.map((mode) => ({ index, mode }))).flat();
+}
+
+/** Random points, in order. */
 export function choosePoints(
   length: number,
   options: { count: number; random: Random; modes?: readonly CrashMode[] },
@@ -27,14 +32,31 @@ export function choosePoints(
   })).toSorted((a, b) => a.index - b.index);
 }
 
-/** Crashes at the points, which are in order, and checks what a start makes of it; equal states are checked once. */
-export async function replay(
+/** What was recorded, and what is wrong with a folder that a crash left after so many operations. */
+export type Replayed = Pick<Recording, 'root' | 'operations'> & {
+  check: (directory: string, index: number) => Promise<string[]>;
+};
+
+/** Crashes of the server at the points, each checked by a start. */
+export function replay(
   recording: Recording,
+  points: readonly CrashPoint[],
+  options: Parameters<typeof replayWith>[2],
+): Promise<ReplayResult> {
+  const { operations, images } = recording;
+  const check = (directory: string, index: number) =>
+    checkFolder(directory, promisesAfter(marksBefore(operations, index)), images);
+  return replayWith({ ...recording, check }, points, options);
+}
+
+/** Crashes at the points, which are in order, and checks what each leaves; equal states are checked once. */
+export async function replayWith(
+  recording: Replayed,
   points: readonly CrashPoint[],
   options: { random: Random; seen: Set<string>; endMs?: number },
 ): Promise<ReplayResult> {
   const { random, seen, endMs = Number.POSITIVE_INFINITY } = options;
-  const { operations, root, images } = recording;
+  const { operations, root } = recording;
   const model = new DiskModel(root);
   const result: ReplayResult = { points: 0, distinct: 0, wrong: [] };
   const home = await mkdtemp(join(fastTemporaryFolder(), 'larder-replay-'));
@@ -42,10 +64,11 @@ export async function replay(
   const running = new Set<Promise<void>>();
 
   async function check(point: CrashPoint, directory: string): Promise<void> {
-    const promises = promisesAfter(marksBefore(operations, point.index));
-    const problems = await checkFolder(directory, promises, images).catch((error: unknown) => [
-      `does not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-    ]);
+    const problems = await recording
+      .check(directory, point.index)
+      .catch((error: unknown) => [
+        `does not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      ]);
     if (problems.length > 0) result.wrong.push({ ...point, problems, near: describe(recording, point.index) });
     if (problems.length === 0 || process.env.LARDER_FAULTS_KEEP === undefined)
       await rm(directory, { recursive: true, force: true });
@@ -95,7 +118,7 @@ async function write({ folders, files }: DiskState, directory: string): Promise<
 }
 
 /** The last operations before a crash, for whoever looks into it. */
-function describe({ operations, root }: Recording, index: number): string {
+function describe({ operations, root }: Replayed, index: number): string {
   const last = operations.slice(Math.max(0, index - 5), index);
   return last
     .map((operation) => {

@@ -50,7 +50,7 @@ function setHeapGrowth(percent: number): void {
 
 /** The same for what an inflater gives. */
 export function collectingDecompressor(decompress: Decompressor): Decompressor {
-  return (compression, source, signal) => collectingGarbage(decompress(compression, source, signal));
+  return (compression, source, options) => collectingGarbage(decompress(compression, source, options));
 }
 
 /** V8's own function, without starting the program with a flag for it. */

@@ -3,6 +3,7 @@ import { close } from 'node:fs';
 import { Socket } from 'node:net';
 import { makePipe } from '../lib/pipe.ts';
 import { standBack } from '../lib/priority.ts';
+import type { SharedRing } from './shared-ring.ts';
 
 /** What the child has written, or not read yet, while this process does something else. */
 const PIPE_BYTES = 1 << 20;
@@ -23,26 +24,22 @@ export type RingChild = {
  * CPU time of a build (bench/build.ts). Large pipes at both ends let the child work while this thread does: on a tmpfs, where
  * the disk counts for nothing, a build of 1.3 GB took a tenth less time.
  *
- * A chunk of the output is valid until `keepBytes` more bytes were taken. Its memory can be given to other threads.
+ * A chunk of the output is valid as long as the ring keeps it, less MAX_AHEAD_BYTES and three reads.
  */
-export async function spawnIntoRing(
-  command: string,
-  args: readonly string[],
-  { keepBytes }: { keepBytes: number },
-): Promise<RingChild> {
+export async function spawnIntoRing(command: string, args: readonly string[], ring: SharedRing): Promise<RingChild> {
   const input = await makePipe(PIPE_BYTES);
   const output = await makePipe(PIPE_BYTES).catch((error: unknown) => {
     close(input.readEnd);
     close(input.writeEnd);
     throw error;
   });
-  const ring = new Ring(keepBytes + MAX_AHEAD_BYTES + 3 * READ_BYTES);
+  const reads = new Reads(ring);
   const stdin = new Socket({ fd: input.writeEnd, readable: false, writable: true });
   const stdout = new Socket({
     fd: output.readEnd,
     readable: true,
     writable: false,
-    onread: { buffer: () => ring.next(), callback: (bytes) => ring.filled(bytes) },
+    onread: { buffer: () => reads.next(), callback: (bytes) => reads.filled(bytes) },
   });
   // Whoever reads sees its end, and whoever writes its exit.
   stdin.on('error', () => {});
@@ -50,7 +47,7 @@ export async function spawnIntoRing(
   try {
     const child = spawn(command, args, { stdio: [input.readEnd, output.writeEnd, 'pipe'] });
     if (child.pid !== undefined) standBack(child.pid);
-    return { child, stdin, output: ring.read(stdout) };
+    return { child, stdin, output: reads.read(stdout) };
   } finally {
     // The child has its own; ours would keep the stream open.
     close(input.readEnd);
@@ -58,28 +55,25 @@ export async function spawnIntoRing(
   }
 }
 
-/** Memory that reads go into one behind the other, and around. */
-class Ring {
-  readonly #memory: Buffer<SharedArrayBuffer>;
-  #position = 0;
+/** Reads that go into one piece of memory, and wait there to be taken. */
+class Reads {
+  readonly #ring: SharedRing;
   #chunks: Uint8Array[] = [];
   #aheadBytes = 0;
   #wake: (() => void) | undefined;
 
-  constructor(bytes: number) {
-    this.#memory = Buffer.from(new SharedArrayBuffer(bytes));
+  constructor(ring: SharedRing) {
+    this.#ring = ring;
   }
 
   /** Where the next read goes. */
   next(): Buffer {
-    if (this.#memory.length - this.#position < READ_BYTES) this.#position = 0;
-    return this.#memory.subarray(this.#position, this.#position + READ_BYTES);
+    return this.#ring.room(READ_BYTES);
   }
 
   /** The last read gave so many bytes; false when that is enough for now. */
   filled(bytes: number): boolean {
-    this.#chunks.push(this.#memory.subarray(this.#position, this.#position + bytes));
-    this.#position += bytes;
+    this.#chunks.push(this.#ring.keep(bytes));
     this.#aheadBytes += bytes;
     this.#wake?.();
     return this.#aheadBytes < MAX_AHEAD_BYTES;

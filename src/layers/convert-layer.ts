@@ -19,6 +19,7 @@ import { LayerTree } from './layer-tree.ts';
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
 import { type LowerLookup, missingLink, resolveLower } from './lower.ts';
 import { PackedInodes } from './packed-inodes.ts';
+import { giveRing, type SharedRing, takeRing } from './shared-ring.ts';
 import { TarReader } from './tar-reader.ts';
 
 export type ConvertLayerOptions = {
@@ -150,10 +151,12 @@ async function readTar(
     }
   }
   const tarHash = hashing.stream();
+  let taken: SharedRing | undefined;
+  const ring = () => (taken ??= takeRing());
   let tarBytes = 0;
   let isLarge = false;
   try {
-    for await (const chunk of decompress(compression, hashed(), signal)) {
+    for await (const chunk of decompress(compression, hashed(), { signal, ring })) {
       signal?.throwIfAborted();
       tarBytes += chunk.length;
       enforce(limits, 'maxTarBytes', tarBytes);
@@ -176,6 +179,7 @@ async function readTar(
     return { digest, diffId, compressedBytes, tarBytes };
   } finally {
     await tarHash.close();
+    if (taken) giveRing(taken);
   }
 }
 

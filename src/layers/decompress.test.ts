@@ -6,11 +6,13 @@ import { LarderError } from '../lib/errors.ts';
 import { createDecompressor } from './decompress.ts';
 import type { Decompressor } from './decompressor.ts';
 import { findIgzip } from './igzip.ts';
+import { giveRing, SharedRing, takeRing } from './shared-ring.ts';
 import { pieces } from './testing/memory.ts';
 
 const igzipPath = await findIgzip(process.env.PATH);
 const inflaters: { name: string; decompress: Decompressor; skip: string | false }[] = [
   { name: 'node:zlib', decompress: createDecompressor(), skip: false },
+  { name: 'node:zlib for small layers', decompress: createDecompressor({ forSmall: true }), skip: false },
   {
     name: 'igzip',
     decompress: createDecompressor(igzipPath === undefined ? {} : { igzipPath }),
@@ -19,6 +21,10 @@ const inflaters: { name: string; decompress: Decompressor; skip: string | false 
 ];
 
 const text = Buffer.from(Array.from({ length: 60_000 }, (_, index) => `line ${index * 7919}\n`).join(''));
+
+/** One is in use at a time. */
+const memory = takeRing();
+const ring = () => memory;
 
 async function collect(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
@@ -31,7 +37,8 @@ const isCorrupt = (error: unknown) =>
   error instanceof LarderError && error.code === 'layers.corrupt' && typeof error.facts.offset === 'number';
 
 for (const { name, decompress, skip } of inflaters) {
-  const gunzip = (bytes: Buffer, pieceBytes = 10_000) => collect(decompress('gzip', pieces(bytes, pieceBytes)));
+  const gunzip = (bytes: Buffer, pieceBytes = 10_000) =>
+    collect(decompress('gzip', pieces(bytes, pieceBytes), { ring }));
   const member = gzipSync(text);
 
   test(`${name}: one member, several, empty ones`, { skip }, async () => {
@@ -72,7 +79,7 @@ for (const { name, decompress, skip } of inflaters) {
       yield* pieces(member.subarray(0, 5000), 1000);
       throw failure;
     }
-    await assert.rejects(collect(decompress('gzip', failing())), failure);
+    await assert.rejects(collect(decompress('gzip', failing(), { ring })), failure);
   });
 
   test(`${name}: leaving early closes the source`, { skip, timeout: 20_000 }, async () => {
@@ -84,7 +91,7 @@ for (const { name, decompress, skip } of inflaters) {
         closed = true;
       }
     }
-    for await (const bytes of decompress('gzip', endless())) {
+    for await (const bytes of decompress('gzip', endless(), { ring })) {
       assert.ok(bytes.length > 0);
       break;
     }
@@ -101,7 +108,7 @@ for (const { name, decompress, skip } of inflaters) {
       }
     }
     const reading = (async () => {
-      for await (const bytes of decompress('gzip', endless(), controller.signal)) {
+      for await (const bytes of decompress('gzip', endless(), { ring, signal: controller.signal })) {
         if (bytes.length > 0) controller.abort(reason);
       }
     })();
@@ -111,7 +118,7 @@ for (const { name, decompress, skip } of inflaters) {
 
 test('zstd: a window or a number of frames above the limit is refused by name', async () => {
   const unzstd = (bytes: Buffer, limits: Parameters<typeof createDecompressor>[0]) =>
-    collect(createDecompressor(limits)('zstd', pieces(bytes, 4096)));
+    collect(createDecompressor(limits)('zstd', pieces(bytes, 4096), { ring }));
   // A window of 128 MiB, a block of 128 KiB that repeats one byte (RFC 8878, 3.1.1).
   const wide = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3, 0x03, 0, 0x10, 0]);
   assert.equal((await unzstd(wide, { limits: { maxWindowBytes: 2 ** 27 } })).length, 2 ** 17);
@@ -123,7 +130,7 @@ test('zstd: a window or a number of frames above the limit is refused by name', 
 
 test('zstd: several frames in one piece, cut, garbage', async () => {
   const unzstd = (bytes: Buffer, pieceBytes: number) =>
-    collect(createDecompressor()('zstd', pieces(bytes, pieceBytes)));
+    collect(createDecompressor()('zstd', pieces(bytes, pieceBytes), { ring }));
   const frame = zstdCompressSync(text);
   const skippable = Buffer.from('502a4d180400000001020304', 'hex');
   const frames = Buffer.concat([frame, skippable, zstdCompressSync(Buffer.from('end')), skippable]);
@@ -138,4 +145,36 @@ test('zstd: several frames in one piece, cut, garbage', async () => {
   ]) {
     await assert.rejects(unzstd(bytes, 100_000), isCorrupt);
   }
+});
+
+test('a ring gives its memory again and again, and every piece as long as promised', () => {
+  const small = new SharedRing(10);
+  const bytesOf = (...values: number[]) => Uint8Array.from(values);
+  const first = small.copy(bytesOf(1, 2, 3, 4));
+  const second = small.copy(bytesOf(5, 6, 7, 8));
+  assert.deepEqual(
+    [[...first], [...second]],
+    [
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+    ],
+  );
+  // Two bytes are left, which is not enough: from the beginning.
+  const third = small.copy(bytesOf(9, 10, 11));
+  assert.deepEqual(
+    [[...first], [...second], [...third]],
+    [
+      [9, 10, 11, 4],
+      [5, 6, 7, 8],
+      [9, 10, 11],
+    ],
+  );
+  assert.ok(third.buffer instanceof SharedArrayBuffer);
+});
+
+test('rings that were given back are taken again', () => {
+  const taken = [takeRing(), takeRing()];
+  for (const one of taken) giveRing(one);
+  const again = [takeRing(), takeRing()];
+  assert.deepEqual(new Set(again), new Set(taken));
 });

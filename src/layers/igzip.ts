@@ -4,15 +4,13 @@ import { delimiter, isAbsolute, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { describeError, LarderError } from '../lib/errors.ts';
 import { spawnIntoRing } from './child-output.ts';
-import { CHUNK_VALID_BYTES } from './decompressor.ts';
+import { CHUNK_VALID_BYTES, type InflateOptions } from './decompressor.ts';
 import { corruptInput, inputOf, writeTo } from './inflater-input.ts';
 
 /** Beyond this, a message of igzip's is cut. */
 const MAX_STDERR_BYTES = 4096;
 /** How much output is kept to check the last member's trailer. */
-const TAIL_BYTES = 1024 * 1024;
-/** A chunk of the output is valid for so long. */
-const KEEP_BYTES = Math.max(TAIL_BYTES, CHUNK_VALID_BYTES);
+const TAIL_BYTES = CHUNK_VALID_BYTES;
 /** A gzip trailer, and the two bytes before it. */
 const TRAILER_BYTES = 10;
 
@@ -38,10 +36,10 @@ export async function findIgzip(pathEnv: string | undefined): Promise<string | u
 export async function* inflateByIgzip(
   source: AsyncIterable<Uint8Array>,
   path: string,
-  signal: AbortSignal | undefined,
+  { signal, ring }: InflateOptions,
 ): AsyncGenerator<Uint8Array> {
   signal?.throwIfAborted();
-  const { child, stdin, output } = await spawnIntoRing(path, ['-d', '-c'], { keepBytes: KEEP_BYTES });
+  const { child, stdin, output } = await spawnIntoRing(path, ['-d', '-c'], ring());
   const kill = () => child.kill('SIGKILL');
   signal?.addEventListener('abort', kill, { once: true });
   const exited = new Promise<{ error: unknown; code: number | null }>((resolve) => {

@@ -9,7 +9,7 @@ const CHUNK_BLOCKS = CHUNK_BYTES / BLOCK_BYTES;
  */
 const OPEN_CHUNKS = 8;
 
-type Chunk = { readonly index: number; readonly bytes: Buffer };
+type Chunk = { readonly index: number; readonly bytes: Buffer<ArrayBuffer> };
 
 /**
  * The area of the blob where inodes lie that have their file's tail behind them. It is laid out while the tar is read, and its
@@ -22,7 +22,7 @@ export class PackedInodes implements PackedArea {
   readonly #open: Chunk[] = [];
   readonly #full: Chunk[] = [];
   /** Used again: what the collector finds late is memory, too. */
-  readonly #free: Buffer[] = [];
+  readonly #free: Buffer<ArrayBuffer>[] = [];
   #scratch: ScratchFile | undefined;
   #spilling: Promise<void> | undefined;
   #memory = Buffer.alloc(0);
@@ -80,11 +80,14 @@ export class PackedInodes implements PackedArea {
     return bytes;
   }
 
-  /** Ends it, on any path. */
+  /** Ends it, on any path; what `read` gave is gone. */
   async close(): Promise<void> {
     await this.#spilling?.catch(() => undefined);
     // The bytes count, not what close says when nobody wants them any more.
     await this.#scratch?.close().catch(() => undefined);
+    // At once: of a hundred small layers the collector would let it lie.
+    const chunks = [...this.#open.splice(0), ...this.#full.splice(0)].map(({ bytes }) => bytes);
+    for (const { buffer } of [...chunks, ...this.#free.splice(0), this.#memory]) buffer.transfer(0);
   }
 
   #openChunk(index: number): void {

@@ -6,13 +6,12 @@ import { LarderError } from '../lib/errors.ts';
 import { createDecompressor } from './decompress.ts';
 import type { Decompressor } from './decompressor.ts';
 import { findIgzip } from './igzip.ts';
-import { giveRing, SharedRing, takeRing } from './shared-ring.ts';
+import { takeRing } from './shared-ring.ts';
 import { pieces } from './testing/memory.ts';
 
 const igzipPath = await findIgzip(process.env.PATH);
 const inflaters: { name: string; decompress: Decompressor; skip: string | false }[] = [
   { name: 'node:zlib', decompress: createDecompressor(), skip: false },
-  { name: 'node:zlib for small layers', decompress: createDecompressor({ forSmall: true }), skip: false },
   {
     name: 'igzip',
     decompress: createDecompressor(igzipPath === undefined ? {} : { igzipPath }),
@@ -145,36 +144,4 @@ test('zstd: several frames in one piece, cut, garbage', async () => {
   ]) {
     await assert.rejects(unzstd(bytes, 100_000), isCorrupt);
   }
-});
-
-test('a ring gives its memory again and again, and every piece as long as promised', () => {
-  const small = new SharedRing(10);
-  const bytesOf = (...values: number[]) => Uint8Array.from(values);
-  const first = small.copy(bytesOf(1, 2, 3, 4));
-  const second = small.copy(bytesOf(5, 6, 7, 8));
-  assert.deepEqual(
-    [[...first], [...second]],
-    [
-      [1, 2, 3, 4],
-      [5, 6, 7, 8],
-    ],
-  );
-  // Two bytes are left, which is not enough: from the beginning.
-  const third = small.copy(bytesOf(9, 10, 11));
-  assert.deepEqual(
-    [[...first], [...second], [...third]],
-    [
-      [9, 10, 11, 4],
-      [5, 6, 7, 8],
-      [9, 10, 11],
-    ],
-  );
-  assert.ok(third.buffer instanceof SharedArrayBuffer);
-});
-
-test('rings that were given back are taken again', () => {
-  const taken = [takeRing(), takeRing()];
-  for (const one of taken) giveRing(one);
-  const again = [takeRing(), takeRing()];
-  assert.deepEqual(new Set(again), new Set(taken));
 });

@@ -1,34 +1,27 @@
 import { constants, createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
 import { errorCode, LarderError } from '../lib/errors.ts';
-import type { Decompressor, InflateOptions } from './decompressor.ts';
+import type { Decompressor } from './decompressor.ts';
 import { inflateByIgzip } from './igzip.ts';
 import { corruptInput, type Input, inputOf, writeTo } from './inflater-input.ts';
 import { DEFAULT_LAYER_LIMITS, enforce, type LayerLimits } from './limits.ts';
 
 /** Half as fast again as the default of 16 KiB; larger ones gain nothing. */
 const CHUNK_BYTES = 256 * 1024;
-/** For small layers: most fit into one. */
-const SMALL_LAYER_CHUNK_BYTES = 64 * 1024;
-/** After a frame that gave less than one of the above: it is most likely one of many, and a smaller buffer is made faster. */
+/** After a frame that gave less than one of the above: most likely one of many, and a smaller buffer is made faster. */
 const SMALL_CHUNK_BYTES = 16 * 1024;
 /** A window above the limit; one that has to be told from corrupt input. */
 const WINDOW_TOO_LARGE = 'ZSTD_error_frameParameter_windowTooLarge';
 
-/**
- * The inflaters of node:zlib; for gzip `igzip` as a child process, if its path is given. Those for small layers take as little
- * memory as they can, and leave the hashing to the caller's thread.
- */
-export function createDecompressor(
-  options: { igzipPath?: string; limits?: Partial<LayerLimits>; forSmall?: boolean } = {},
-): Decompressor {
-  const { igzipPath, forSmall = false } = options;
+/** The inflaters of node:zlib; for gzip `igzip` as a child process, if its path is given. */
+export function createDecompressor(options: { igzipPath?: string; limits?: Partial<LayerLimits> } = {}): Decompressor {
+  const { igzipPath } = options;
   const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits };
   return (compression, source, asked) => {
+    const { signal } = asked;
     if (compression === 'none') return source;
-    if (compression === 'zstd')
-      return inflate(source, { ...asked, name: 'zstd', create: zstdOf(limits), limits, forSmall });
+    if (compression === 'zstd') return inflate(source, { name: 'zstd', create: zstdOf(limits), limits, signal });
     if (igzipPath !== undefined) return inflateByIgzip(source, igzipPath, asked);
-    return inflate(source, { ...asked, name: 'gzip', create: createGzip, limits, forSmall });
+    return inflate(source, { name: 'gzip', create: createGzip, limits, signal });
   };
 }
 
@@ -45,18 +38,17 @@ function zstdOf({ maxWindowBytes }: LayerLimits): CreateInflater {
  * in the same write, and at zeros after a gzip member, both without a word: what it left over goes to a new inflater,
  * which then says whether it is a further member or garbage.
  *
- * What they give is copied to where another thread can hash it, which costs a fifth of hashing it here.
+ * What they give is hashed on the caller's thread: copied to where the other one could, a layer of 2 GiB took as long and a sixth
+ * more CPU time on two cores (`npm run bench:goals -- --only largeLayer`).
  */
 async function* inflate(
   source: AsyncIterable<Uint8Array>,
-  options: InflateOptions & { name: string; create: CreateInflater; limits: LayerLimits; forSmall: boolean },
+  options: { name: string; create: CreateInflater; limits: LayerLimits; signal: AbortSignal | undefined },
 ): AsyncGenerator<Uint8Array> {
   const input = inputOf(source);
-  const ring = options.forSmall ? undefined : options.ring();
-  const firstChunkBytes = options.forSmall ? SMALL_LAYER_CHUNK_BYTES : CHUNK_BYTES;
   let offset = 0;
   let frames = 0;
-  let chunkSize = firstChunkBytes;
+  let chunkSize = CHUNK_BYTES;
   let rest = await input.next();
   try {
     do {
@@ -68,7 +60,7 @@ async function* inflate(
         for await (const chunk of stream) {
           const bytes = toBytes(chunk);
           frameBytes += bytes.length;
-          yield ring?.copy(bytes) ?? bytes;
+          yield bytes;
         }
         rest = await feeding;
       } catch (error) {
@@ -80,7 +72,7 @@ async function* inflate(
         stream.destroy();
       }
       offset += stream.bytesWritten;
-      chunkSize = frameBytes < firstChunkBytes ? SMALL_CHUNK_BYTES : firstChunkBytes;
+      chunkSize = frameBytes < CHUNK_BYTES ? SMALL_CHUNK_BYTES : CHUNK_BYTES;
     } while (rest);
   } finally {
     await input.close();

@@ -8,7 +8,7 @@ export const CHUNK_VALID_BYTES = HASH_BEHIND_BYTES;
 
 export type InflateOptions = {
   readonly signal?: AbortSignal | undefined;
-  /** Memory for what is inflated, asked for by those that want it. */
+  /** Memory that other threads can read, asked for by those inflaters that give what they inflate in it. */
   readonly ring: () => SharedRing;
 };
 

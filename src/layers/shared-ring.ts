@@ -1,4 +1,4 @@
-/** What a chunk is valid for, what a child is ahead, and reads into the rest (child-output.ts): 2 MiB beside the former. */
+/** 1 MiB that a chunk is valid for (decompressor.ts), 1 MiB that a child is ahead, and three reads of it (child-output.ts). */
 const RING_BYTES = 7 << 19;
 /** Kept for the next layer: as many as are converted at once, by default. */
 const MAX_IDLE = 2;
@@ -26,11 +26,6 @@ export class SharedRing {
     const piece = this.#memory.subarray(this.#position, this.#position + bytes);
     this.#position += bytes;
     return piece;
-  }
-
-  copy(bytes: Uint8Array): Buffer<SharedArrayBuffer> {
-    this.room(bytes.length).set(bytes);
-    return this.keep(bytes.length);
   }
 }
 

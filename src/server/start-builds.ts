@@ -23,8 +23,8 @@ import { type Limits, layerLimits, registryLimits } from './limit-table.ts';
 import type { Metrics } from './metrics.ts';
 import { VERSION } from './version.ts';
 
-/** Below this, starting igzip or the thread that hashes takes longer than it saves; an image of 500 small layers would start it 500 times. */
-const LARGE_MIN_BYTES = 1024 * 1024;
+/** Below this, starting igzip takes longer than it saves; an image of 500 small layers would start it 500 times. */
+const CHILD_MIN_BYTES = 1024 * 1024;
 
 /** Composes what works in the background of this process, builds and the care of what they made: registry client, decompressor, store and blobs. */
 export async function startBuilds(
@@ -34,8 +34,8 @@ export async function startBuilds(
   const { log, limits, metrics } = parts;
   const igzipPath = config.decompressor === 'auto' ? await findIgzip(config.path) : undefined;
   log.info({ igzip: igzipPath ?? 'not found' }, 'builds begin');
-  const small = createDecompressor({ limits: layerLimits(limits), forSmall: true });
-  const large = createDecompressor({ limits: layerLimits(limits), ...(igzipPath !== undefined && { igzipPath }) });
+  const inProcess = createDecompressor({ limits: layerLimits(limits) });
+  const fastest = igzipPath === undefined ? inProcess : createDecompressor({ igzipPath, limits: layerLimits(limits) });
   const name = `${hostname()}/${process.pid}/${randomAlphanumeric(6, randomBytes)}`;
   const services = {
     ...parts,
@@ -45,7 +45,7 @@ export async function startBuilds(
     detachLayer: (hex: string) => detachLayer(config.dataDirectory, hex, log),
     connect: (build: BuildOptions) => metrics.watchDownloads(connect(build, { config, log, limits })),
     platform: hostPlatform(process.arch, process.platform),
-    decompressorFor: (compressedBytes: number) => (compressedBytes < LARGE_MIN_BYTES ? small : large),
+    decompressorFor: (compressedBytes: number) => (compressedBytes < CHILD_MIN_BYTES ? inProcess : fastest),
     hashing: createHashThread(await directAllocator()),
     layerLimits: layerLimits(limits),
     layerSlots: createLimit(config.maxLayersAtOnce),

@@ -38,8 +38,8 @@ function zstdOf({ maxWindowBytes }: LayerLimits): CreateInflater {
  * in the same write, and at zeros after a gzip member, both without a word: what it left over goes to a new inflater,
  * which then says whether it is a further member or garbage.
  *
- * What they give is hashed on the caller's thread: copied to where the other one could, a layer of 2 GiB took as long and a sixth
- * more CPU time on two cores (`npm run bench:goals -- --only largeLayer`).
+ * What they give is hashed on the caller's thread: copying it to where the other one could made a layer of 2 GiB no faster on
+ * two cores.
  */
 async function* inflate(
   source: AsyncIterable<Uint8Array>,

@@ -14,7 +14,7 @@ export type CommitCounter = {
 /**
  * Looks at the header that every commit in WAL mode changes, in the file beside the database that SQLite has in memory as well.
  * `pragma data_version` asks for the same and takes two locks, and reading the file is a system call: every call of the API
- * asks three times, which was a twelfth of the time of a page of caches (bench/api.ts). A commit is visible to readers only
+ * asks three times, which was a sixteenth of the time of a page of caches (bench/api.ts --profile). A commit is visible to readers only
  * after it is in the header.
  *
  * The database at `path` must be open: SQLite cuts the file off only while nobody has it.

@@ -85,6 +85,11 @@ for (const release of CONTAINERD_RELEASES) {
       }
     }
 
+    async function digestOf(reference: string): Promise<string> {
+      const line = (await containerd.ctr('images', 'ls', `name==${reference}`)).split('\n')[1] ?? '';
+      return /sha256:[0-9a-f]{64}/.exec(line)?.[0] ?? assert.fail(`no digest in ${line}`);
+    }
+
     const runIn = (namespace: string, reference: string) => {
       const id = `larder-preload-${process.pid}-${containers++}`;
       return containerd.ctr('--namespace', namespace, 'run', '--rm', '--snapshotter', 'larder', reference, id);
@@ -144,10 +149,20 @@ for (const release of CONTAINERD_RELEASES) {
       const reference = await push('old\n');
       const id = await caches.createReady([reference], BUILD_TIMEOUT_MS);
       await untilKnown('default', reference);
+      const before = await digestOf(reference);
       await push('new\n');
       await larder.cli('update', id, '--image', reference, '--wait');
       const deadlineMs = Date.now() + PRELOAD_TIMEOUT_MS;
-      while ((await runIn('default', reference)) !== 'new\n') assert.ok(Date.now() < deadlineMs, snapshotter.log());
+      while ((await digestOf(reference)) === before) {
+        assert.ok(Date.now() < deadlineMs, snapshotter.log());
+        await sleep(POLL_MS);
+      }
+      assert.equal(await runIn('default', reference), 'new\n');
+      // Who read the name before it moved reads the content only now, after a collection.
+      await containerd.ctr('leases', 'create', '--id', 'collect');
+      await containerd.ctr('leases', 'rm', '--sync', 'collect');
+      const { config } = JSON.parse(await containerd.ctr('content', 'get', before));
+      await containerd.ctr('content', 'get', config.digest);
     });
 
     test('it goes on once containerd is back', async () => {

@@ -9,6 +9,8 @@ import type { Labels } from './snapshot-record.ts';
 const CALL_TIMEOUT_MS = 30_000;
 /** By default gRPC waits up to two minutes before it tries a socket again. */
 const RECONNECT_MS = 500;
+/** From reading an image's name to a container that holds its snapshot, on a machine that is slow. */
+const PREDECESSOR_MS = 10 * 60_000;
 
 export type ImageRecord = {
   readonly name: string;
@@ -24,7 +26,10 @@ export type ContainerdClient = {
 export type LeasedClient = {
   /** Writes a small document with its labels; to one that is there the labels are added. */
   putContent(content: { digest: Digest; bytes: Uint8Array; labels: Labels }): Promise<void>;
-  /** Creates the image, or makes the one of this name be this. */
+  /**
+   * Creates the image, or makes the one of this name be this. What the name meant before is kept for PREDECESSOR_MS: a
+   * client that starts a container reads the name first and the content later, with nothing that holds the content.
+   */
   putImage(image: ImageRecord): Promise<void>;
   hasSnapshot(name: string): Promise<boolean>;
   /** Asks the snapshotter for a layer chain; false when it doesn't have it. */
@@ -96,6 +101,16 @@ export function connectContainerd(options: {
     });
   }
 
+  async function createLease(id: string, expires: Date): Promise<void> {
+    const labels = { 'containerd.io/gc.expire': expires.toISOString() };
+    await call('leases.v1.Leases', 'Create', { id, labels });
+  }
+
+  async function targetOf(name: string): Promise<string | undefined> {
+    const { image } = await call('images.v1.Images', 'Get', { name });
+    return (image as ImageRecord | undefined)?.target.digest;
+  }
+
   function leased(lease: string): LeasedClient {
     return {
       async putContent(content) {
@@ -108,6 +123,15 @@ export function connectContainerd(options: {
       async putImage(image) {
         const created = call('images.v1.Images', 'Create', { image }, lease);
         if (await unless('containerd.already_exists', created)) return;
+        const digest = await targetOf(image.name);
+        if (digest === image.target.digest) return;
+        if (digest !== undefined) {
+          const predecessor = `${lease}-predecessor`;
+          const made = createLease(predecessor, new Date(Date.now() + PREDECESSOR_MS));
+          await unless('containerd.already_exists', made);
+          const resource = { id: digest, type: 'content' };
+          await call('leases.v1.Leases', 'AddResource', { id: predecessor, resource });
+        }
         await call('images.v1.Images', 'Update', { image, updateMask: { paths: ['target'] } }, lease);
       },
       hasSnapshot: (key) =>
@@ -123,8 +147,7 @@ export function connectContainerd(options: {
 
   return {
     async withLease(id, expires, task) {
-      const labels = { 'containerd.io/gc.expire': expires.toISOString() };
-      await call('leases.v1.Leases', 'Create', { id, labels });
+      await createLease(id, expires);
       try {
         await task(leased(id));
       } finally {

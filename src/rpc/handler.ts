@@ -167,8 +167,13 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     if (thrown instanceof ApiError) return thrown;
     if (isAbandoned()) return apiError('ServiceUnavailable');
     log.error({ ...facts, err: thrown }, 'call failed inside the server');
-    return apiError(options.mayPass?.(thrown) ? 'ServiceUnavailable' : 'InternalError');
+    return failureAnswer(thrown, options.mayPass);
   }
+}
+
+/** What a caller is told of an error that is not meant for callers. `mayPass`: whether the same call may succeed later. */
+export function failureAnswer(thrown: unknown, mayPass?: (error: unknown) => boolean): ApiError {
+  return apiError(mayPass?.(thrown) ? 'ServiceUnavailable' : 'InternalError');
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { ApiError, apiError, type RpcHandler, renderError } from '../rpc/index.ts';
+import { ApiError, apiError, failureAnswer, type RpcHandler, renderError } from '../rpc/index.ts';
 import { addBlobRoutes, type BlobServices } from './blob-routes.ts';
 import { createBodyBudget } from './body-budget.ts';
 import { answerBrokenRequest, MAX_HEADER_BYTES } from './broken-request.ts';
@@ -28,6 +28,8 @@ export type HttpServices = EventServices &
     limits: ConnectionLimits & Pick<Limits, 'maxBodyBufferBytes'>;
     /** Absent: plain HTTP. */
     tls?: ServerTls | undefined;
+    /** Of an error that is not meant for the caller: whether the same call may succeed later. */
+    mayPass?: (error: unknown) => boolean;
   };
 
 /** The HTTP side of the service: RPC on `/`, the event stream, what nodes fetch, the metrics, and three answers that need no key. */
@@ -66,7 +68,9 @@ export function createHttpListener(services: HttpServices): FastifyInstance {
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     if (error instanceof ApiError) return sendError(error, request, reply);
     const isTheirs = error.statusCode !== undefined && error.statusCode < 500;
-    return sendError(isTheirs ? badRequest() : apiError('InternalError'), request, reply);
+    if (isTheirs) return sendError(badRequest(), request, reply);
+    services.log.error({ path: splitTarget(request.raw).path, err: error }, 'request failed inside the server');
+    return sendError(failureAnswer(error, services.mayPass), request, reply);
   });
   return app;
 }

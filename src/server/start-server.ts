@@ -139,6 +139,7 @@ export async function startServer(config: ServerConfig, options: { log?: Logger 
     tls,
     limits,
     stopping: stopping.signal,
+    mayPass,
   };
   const app = createHttpListener(parts);
   cleanup.defer(() => closeListener(app));

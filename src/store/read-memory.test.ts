@@ -32,11 +32,21 @@ test('what was read while something was committed is not given to whoever asks a
   assert.deepEqual([await ask('a'), await ask('b')], [3, 2]);
 });
 
-test('the oldest go when there is no more room, and one that is larger than all of it is not kept', async () => {
+test('when there is no more room what is there stays, until much more was asked for in vain', async () => {
   const { state, ask } = open(3 * ENTRY_CHARS);
   for (const key of 'abcd') await ask(key);
-  assert.deepEqual([await ask('d'), await ask('b'), state.reads], [4, 2, 4]);
-  assert.equal(await ask('a'), 5);
+  assert.deepEqual([await ask('a'), await ask('d'), await ask('c')], [1, 5, 3]);
+  // Four misses for each of three.
+  for (let miss = 3; miss <= 12; miss++) await ask('e');
+  assert.deepEqual([await ask('a'), state.reads], [1, 15]);
+  assert.deepEqual([await ask('e'), await ask('e'), await ask('a')], [16, 16, 17]);
+});
+
+test('one that is larger than all of it is not kept, and drives nothing out', async () => {
+  const { ask, memory } = open(2 * ENTRY_CHARS);
+  await ask('a');
+  for (let time = 0; time < 20; time++) await memory('b', async () => ({ json: ' '.repeat(3 * ENTRY_CHARS) }));
+  assert.equal(await ask('a'), 1);
   const small = open(ENTRY_CHARS - 1);
   assert.deepEqual([await small.ask('a'), await small.ask('a')], [1, 2]);
 });
@@ -60,6 +70,11 @@ test('empty answers to ever new questions are bounded too', async () => {
       return { json: '' };
     });
   for (let number = 0; number < 100; number++) await ask(`${number}`);
-  await ask('0');
-  assert.equal(reads, 101);
+  let found = 0;
+  for (let number = 0; number < 100; number++) {
+    const before = reads;
+    await ask(`${number}`);
+    if (reads === before) found++;
+  }
+  assert.ok(found <= 2 * 11, `${found}`);
 });

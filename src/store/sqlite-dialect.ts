@@ -135,10 +135,17 @@ export function translated<T>(operation: () => T): T {
   }
 }
 
-/** What ends by itself, or once somebody has seen to the disk: nothing is wrong with the call. */
-const PASSING = new Set(['store.busy', 'store.read-only', 'store.io', 'store.no-space', 'store.cannot-open']);
+/** What ends by itself, or once somebody has seen to the disk or brought back the database: nothing is wrong with the call. */
+const PASSING = new Set([
+  'store.busy',
+  'store.read-only',
+  'store.io',
+  'store.corrupt',
+  'store.no-space',
+  'store.cannot-open',
+]);
 
-/** Whether the same operation may succeed later, with the database as it is. */
+/** Whether the same operation may succeed later. */
 export function mayPass(error: unknown): boolean {
   return error instanceof LarderError && PASSING.has(error.code);
 }

@@ -184,6 +184,7 @@ async function measureCalls(
   for (const [name, same] of [
     ['by id, V1', queries.id],
     ['page of 20, V1', queries.page],
+    ['match 20 images, V1', queries.match],
   ] as const) {
     const row = rows.find((one) => one.name === name);
     if (row) rows.push(await measureBare(row, same));
@@ -192,7 +193,8 @@ async function measureCalls(
 }
 
 /** The same requests to a server that does nothing with them, and answers as many bytes. */
-async function measureBare({ bytesPerAnswer, name }: Row, asked: readonly Query[]): Promise<Row> {
+async function measureBare(like: Row, asked: readonly Query[]): Promise<Row> {
+  const { bytesPerAnswer, name, connections: many, calls: count } = like;
   const port = await freePort();
   const server = await startChildServer({
     command: 'taskset',
@@ -201,8 +203,9 @@ async function measureBare({ bytesPerAnswer, name }: Row, asked: readonly Query[
   });
   try {
     const requests = { kind: 'signed', scheme: 'V1', calls: asked, ...ACCESS_KEY } as const;
-    const load = await runLoad({ port, connections, calls, warmUpCalls: Math.ceil(calls / 5), requests }, server.pid);
-    return { name: `bare node:http, as long as ${name}`, connections, memory: memoryOf(server.pid), ...load };
+    const job = { port, connections: many, calls: count, warmUpCalls: Math.ceil(count / 5), requests };
+    const load = await runLoad(job, server.pid);
+    return { name: `bare node:http, as long as ${name}`, connections: many, memory: memoryOf(server.pid), ...load };
   } finally {
     await server.stop();
   }

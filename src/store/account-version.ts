@@ -10,7 +10,7 @@ export type AccountVersion = {
 
 /**
  * The version is a row, so that it tells changes of accounts from all others. `commits` says cheaply whether it is
- * worth reading again: see CommitCounter.
+ * worth reading again: see WalIndex.
  */
 export function createAccountVersion(db: Kysely<Schema>, commits: () => number): AccountVersion {
   let known: { version: number; commits: number } | undefined;

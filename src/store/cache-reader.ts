@@ -60,11 +60,11 @@ export function createCacheReader(
     };
   }
 
-  async function readViews({ accountId, regionId }: CacheScope, ids: readonly string[]): Promise<CacheList> {
+  async function readViews({ accountId, regionId }: CacheScope, ids: readonly string[]): Promise<CacheList['json']> {
     const rows = prepared('views', { accountId, regionId, ids }, (filter) => matching(db, filter).select(VIEW_COLUMNS));
     const texts = await viewsOf(rows, { accountId, regionId });
     const byId = new Map(rows.map(({ id }, index) => [id, texts[index] ?? '']));
-    return { json: listOf(ids.flatMap((id) => byId.get(id) ?? [])), total: rows.length };
+    return listOf(ids.flatMap((id) => byId.get(id) ?? []));
   }
 
   /** The texts of the rows, in their order. */
@@ -92,9 +92,8 @@ export function createCacheReader(
     list: (filter, page) => memory(JSON.stringify([filter, page]), () => readList(filter, page)),
 
     async views(scope, ids) {
-      if (ids.length === 0) return '[]';
-      const { json } = await memory(JSON.stringify(['views', scope, ids]), () => readViews(scope, ids));
-      return json;
+      // Not remembered: matches are written down, and every commit makes what is remembered old.
+      return ids.length === 0 ? '[]' : readViews(scope, ids);
     },
 
     async ids(filter) {

@@ -65,12 +65,12 @@ export function createCacheStore(
       });
     },
 
-    async touch(scope, ids, matchedAtMs) {
+    async touch(scope, id, matchedAtMs) {
       await unsynced(async (trx) => {
         await trx
           .updateTable('image_caches')
           .set({ last_matched_at_ms: matchedAtMs, last_used_at_ms: matchedAtMs })
-          .where('id', 'in', ids)
+          .where('id', '=', id)
           .where(unindexed('account_id'), '=', scope.accountId)
           .where(unindexed('region_id'), '=', scope.regionId)
           .execute();

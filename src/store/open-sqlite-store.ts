@@ -9,8 +9,8 @@ import { createRamStore } from './accounts-ram.ts';
 import { createBuildQueue } from './builds.ts';
 import { createCacheWriter } from './cache-writer.ts';
 import { createCacheStore } from './caches.ts';
+import { createCheckpointer, FALLBACK_PAGES } from './checkpointer.ts';
 import { createClientTokenStore } from './client-tokens.ts';
-import { openCommitCounter } from './commit-counter.ts';
 import { createHealthStore } from './health.ts';
 import { createLayerStore } from './layers.ts';
 import { migrate } from './migrations/index.ts';
@@ -22,6 +22,7 @@ import { createReadMemory } from './read-memory.ts';
 import type { Schema } from './schema.ts';
 import { createSqliteDialect, translated } from './sqlite-dialect.ts';
 import { createUnsynced } from './unsynced.ts';
+import { openWalIndex, type WalIndex } from './wal-index.ts';
 
 /** A lock that another process holds is waited for this long. The wait blocks the process: there is normally one. */
 const BUSY_TIMEOUT_MS = 5_000;
@@ -37,23 +38,22 @@ const MAX_REMEMBERED_CHARS = 64 * 2 ** 20;
  * `view` makes what is kept beside each cache. Throws `store.newer` for the database of a later Larder, `store.corrupt` for what is none, and other `store.…` errors.
  */
 export async function openSqliteStore(options: { path: string; seal: Sealer; view?: CacheView }): Promise<Store> {
-  const database = openDatabase(options.path);
-  const db = new Kysely<Schema>({ dialect: createSqliteDialect(database) });
+  const { path, seal: sealer, view = PLAIN_VIEW } = options;
+  const connection = await connect(path);
+  const { database, walIndex } = connection;
+  const db = new Kysely<Schema>({ dialect: createSqliteDialect(database, connection.afterCommit) });
   try {
-    configure(database);
     await migrate(db);
   } catch (error) {
-    database.close();
+    await connection.close();
     throw error;
   }
-  const reader = openReader(options.path);
-  const commits = await openCommitCounter(options.path);
-  const accountVersion = createAccountVersion(db, commits.current);
+  const reader = openReader(path);
+  const accountVersion = createAccountVersion(db, walIndex.commits);
   const unsynced = createUnsynced(db, database);
-  const nonces = createNonceStore(options.path);
-  const { seal: sealer, view = PLAIN_VIEW } = options;
+  const nonces = createNonceStore(path);
   const prepared = createPrepared(reader);
-  const memory = createReadMemory<CacheList>(commits.current, MAX_REMEMBERED_CHARS);
+  const memory = createReadMemory<CacheList>(walIndex.commits, MAX_REMEMBERED_CHARS);
   const writer = createCacheWriter(view);
   return {
     accounts: createAccountStore(db, accountVersion),
@@ -69,8 +69,27 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
       nonces.close();
       // The last connection tidies up, which takes one that may write.
       reader.close();
-      await db.destroy();
-      commits.close();
+      await connection.close();
+    },
+  };
+}
+
+/** The connection that writes, and what goes with it. */
+async function connect(path: string) {
+  const database = openDatabase(path);
+  const walIndex = await configure(database, path).catch((error: unknown) => {
+    database.close();
+    throw error;
+  });
+  const checkpointer = createCheckpointer(path, walIndex.pendingPages);
+  return {
+    database,
+    walIndex,
+    afterCommit: checkpointer.afterCommit,
+    async close() {
+      await checkpointer.close();
+      database.close();
+      walIndex.close();
     },
   };
 }
@@ -91,7 +110,7 @@ function openReader(path: string): DatabaseSync {
   });
 }
 
-function configure(database: DatabaseSync): void {
+async function configure(database: DatabaseSync, path: string): Promise<WalIndex> {
   translated(() => {
     database.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
     const mode = database.prepare('pragma journal_mode = wal').get()?.journal_mode;
@@ -101,8 +120,11 @@ function configure(database: DatabaseSync): void {
     // In WAL mode only `full` syncs at every commit (https://sqlite.org/pragma.html#pragma_synchronous).
     database.exec('pragma synchronous = full');
     database.exec('pragma foreign_keys = on');
-    database.exec(`pragma mmap_size = ${MAX_MAPPED_BYTES}`);
+    database.exec(`pragma mmap_size = ${MAX_MAPPED_BYTES}; pragma wal_autocheckpoint = ${FALLBACK_PAGES}`);
     // Wiped credentials are overwritten, not left in free pages.
     database.exec('pragma secure_delete = on');
+    // Now there is a log, and its index.
+    database.exec('select count(*) from sqlite_schema');
   });
+  return openWalIndex(path);
 }

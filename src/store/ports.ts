@@ -103,8 +103,8 @@ export type CacheStore = {
     decide: (cache: ImageCache) => CacheChange | undefined,
     options: Completion & { nowMs: number },
   ): Promise<void>;
-  /** Records that caches were matched; may be forgotten in a power cut. The feed of changes does not tell it. */
-  touch(scope: CacheScope, ids: readonly string[], matchedAtMs: number): Promise<void>;
+  /** Records that a cache was matched; may be forgotten in a power cut. The feed of changes does not tell it. */
+  touch(scope: CacheScope, id: string, matchedAtMs: number): Promise<void>;
   /** Removes the cache in any state with its build, events, progress and layer references; false when there is none. */
   delete(key: CacheKey, completion?: Completion): Promise<boolean>;
   /** Tags of the caches that a filter lets through, by id of the cache, then by key. `after` is the last one before. */

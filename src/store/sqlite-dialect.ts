@@ -15,20 +15,24 @@ import { createLogGuard, type LogGuard } from './log-guard.ts';
 /** Distinct statements number about fifty; lists of different lengths make some more. */
 const MAX_STATEMENTS = 200;
 
-/** Kysely over node:sqlite, with one connection: Kysely's own lock hands it to one transaction or query at a time. */
-export function createSqliteDialect(database: DatabaseSync): Dialect {
+/**
+ * Kysely over node:sqlite, with one connection: Kysely's own lock hands it to one transaction or query at a time. `afterCommit`
+ * is called after every commit.
+ */
+export function createSqliteDialect(database: DatabaseSync, afterCommit: () => void = () => undefined): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => createDriver(database),
+    createDriver: () => createDriver(database, afterCommit),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
 }
 
-function createDriver(database: DatabaseSync): Driver {
+function createDriver(database: DatabaseSync, afterCommit: () => void): Driver {
   const guard = createLogGuard(database);
   const connection = createConnection(database, guard);
   const command = (text: string) => async () => translated(() => guard.watch(() => database.exec(text)));
+  const commit = command('commit');
   return {
     init: async () => {},
     acquireConnection: async () => connection,
@@ -37,7 +41,10 @@ function createDriver(database: DatabaseSync): Driver {
       translated(() => guard.beforeWrite());
       await command('begin immediate')();
     },
-    commitTransaction: command('commit'),
+    async commitTransaction() {
+      await commit();
+      afterCommit();
+    },
     rollbackTransaction: async () => {
       // SQLite rolls back by itself on some errors, a full disk among them.
       if (database.isTransaction) await command('rollback')();

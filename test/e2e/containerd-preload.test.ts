@@ -149,11 +149,11 @@ for (const release of CONTAINERD_RELEASES) {
       const reference = await push('old\n');
       const id = await caches.createReady([reference], BUILD_TIMEOUT_MS);
       await untilKnown('default', reference);
-      const before = await digestOf(reference);
+      const old = await digestOf(reference);
       await push('new\n');
       await larder.cli('update', id, '--image', reference, '--wait');
       const deadlineMs = Date.now() + PRELOAD_TIMEOUT_MS;
-      while ((await digestOf(reference)) === before) {
+      while ((await digestOf(reference)) === old) {
         assert.ok(Date.now() < deadlineMs, snapshotter.log());
         await sleep(POLL_MS);
       }
@@ -161,7 +161,7 @@ for (const release of CONTAINERD_RELEASES) {
       // Who read the name before it moved reads the content only now, after a collection.
       await containerd.ctr('leases', 'create', '--id', 'collect');
       await containerd.ctr('leases', 'rm', '--sync', 'collect');
-      const { config } = JSON.parse(await containerd.ctr('content', 'get', before));
+      const { config } = JSON.parse(await containerd.ctr('content', 'get', old));
       await containerd.ctr('content', 'get', config.digest);
     });
 

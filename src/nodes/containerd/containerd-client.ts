@@ -108,6 +108,8 @@ export function connectContainerd(options: {
 
   async function targetOf(name: string): Promise<string | undefined> {
     const { image } = await call('images.v1.Images', 'Get', { name });
+    // The form is that of images.proto.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     return (image as ImageRecord | undefined)?.target.digest;
   }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { openCommitCounter } from './commit-counter.ts';
+import { openWalIndex } from './wal-index.ts';
 
 test('a commit of any connection changes the number, by whatever path the database was opened; nothing else does', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'larder-commits-'));
@@ -14,16 +14,16 @@ test('a commit of any connection changes the number, by whatever path the databa
   await symlink(path, link);
   const [one, other] = [new DatabaseSync(path), new DatabaseSync(path)];
   one.exec('pragma journal_mode = wal; create table numbers (number integer)');
-  const counter = await openCommitCounter(link);
+  const walIndex = await openWalIndex(link);
   t.after(() => {
     one.close();
     other.close();
-    counter.close();
+    walIndex.close();
   });
 
-  let before = counter.current();
+  let before = walIndex.commits();
   const hasChanged = () => {
-    const now = counter.current();
+    const now = walIndex.commits();
     const changed = now !== before;
     before = now;
     return changed;
@@ -45,4 +45,26 @@ test('a commit of any connection changes the number, by whatever path the databa
     (number % 2 === 0 ? one : other).exec(`insert into numbers values (${number})`);
     assert.equal(hasChanged(), true);
   }
+});
+
+test('pages wait from their commit until a checkpoint, of whatever connection', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'larder-pages-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'larder.db');
+  const [one, other] = [new DatabaseSync(path), new DatabaseSync(path)];
+  one.exec('pragma journal_mode = wal; create table texts (text text); pragma wal_checkpoint(truncate)');
+  const walIndex = await openWalIndex(path);
+  t.after(() => {
+    one.close();
+    other.close();
+    walIndex.close();
+  });
+  assert.equal(walIndex.pendingPages(), 0);
+  one.exec(`insert into texts values ('${'x'.repeat(40_000)}')`);
+  const pages = walIndex.pendingPages();
+  assert.ok(pages >= 10 && pages <= 14, `${pages}`);
+  other.exec('pragma wal_checkpoint(passive)');
+  assert.equal(walIndex.pendingPages(), 0);
+  one.exec("insert into texts values ('')");
+  assert.ok(walIndex.pendingPages() >= 1 && walIndex.pendingPages() <= 3);
 });

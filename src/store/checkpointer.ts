@@ -61,6 +61,8 @@ export function createCheckpointer(path: string, pendingPages: () => number): Ch
     async close() {
       if (!worker || isOver) return;
       isOver = true;
+      // The process must not end before it.
+      worker.ref();
       const ended = once(worker, 'exit').catch(() => undefined);
       worker.postMessage('end' satisfies CheckpointRequest);
       await Promise.race([ended, sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);

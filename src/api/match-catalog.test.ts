@@ -7,7 +7,7 @@ import type { CacheFeed, FeedEntry } from '../store/ports.ts';
 import { createMatchCatalog } from './match-catalog.ts';
 
 const pause = () => setImmediate();
-const bounds = { maxIndexes: 10, maxCaches: 1000, slice: 3 };
+const bounds = { maxIndexes: 10, maxCaches: 1000, slice: 3, maxWaitMs: 10_000 };
 const images = ['nginx'];
 
 /** A feed in memory for every scope alike, which counts what it is asked. */
@@ -194,4 +194,19 @@ test('over a real store: Ready caches only, of the account and region only, gone
   const gone = kept.splice(2, 2);
   for (const id of gone) await call('DeleteImageCache', { ImageCacheId: id });
   assert.deepEqual((await ids()).toSorted(), kept.toSorted());
+});
+
+test('who asks while an index takes too long is told to come back, and it is built all the same', async () => {
+  const { feed, put } = memoryFeed();
+  for (let number = 0; number < 10; number++) put(String(number));
+  let goOn = () => {};
+  const slow = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const catalog = createMatchCatalog(feed, { pause: () => slow, bounds: { ...bounds, maxWaitMs: 20 } });
+  const query = { images, limit: 20 };
+  await assert.rejects(catalog.find('1', 'r', query), { code: 'ServiceUnavailable', retryAfterMs: 5_000 });
+  goOn();
+  await catalog.warm([{ accountId: '1', regionId: 'r' }]);
+  assert.equal((await catalog.find('1', 'r', query)).total, 10);
 });

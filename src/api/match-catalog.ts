@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   createMatchIndex,
   createTermReader,
@@ -5,6 +6,7 @@ import {
   type MatchQuery,
   type MatchResult,
 } from '../caches/index.ts';
+import { apiError } from '../rpc/index.ts';
 import type { CacheFeed, CacheScope } from '../store/ports.ts';
 
 /** Caches read and indexed at a time: a few milliseconds, after which others get their turn. */
@@ -17,14 +19,28 @@ const MAX_INDEXES = 256;
  */
 const MAX_INDEXED_CACHES = 2_000_000;
 
+/**
+ * A query waits so long for an index that is being built, about a minute for a million caches: callers give up before, and a
+ * connection on which nothing moves for a minute is cut. They are told to come back after the second figure.
+ */
+const [MAX_WAIT_MS, RETRY_AFTER_MS] = [20_000, 5_000];
+
 export type MatchCatalog = {
-  /** The Ready caches of a region that match; every change that was committed before the call counts. */
+  /**
+   * The Ready caches of a region that match; every change that was committed before the call counts. Throws ServiceUnavailable
+   * while the index takes too long to build; it is built on.
+   */
   find(accountId: string, regionId: string, query: MatchQuery): Promise<MatchResult>;
   /** Builds or refreshes indexes ahead of the first query, one after the other. */
   warm(scopes: Iterable<CacheScope>): Promise<void>;
 };
 
-type Bounds = { readonly maxIndexes: number; readonly maxCaches: number; readonly slice: number };
+type Bounds = {
+  readonly maxIndexes: number;
+  readonly maxCaches: number;
+  readonly slice: number;
+  readonly maxWaitMs: number;
+};
 type Indexed = {
   readonly scope: CacheScope;
   index: MatchIndex;
@@ -45,7 +61,7 @@ type Refreshing = {
   readonly newIndex: () => MatchIndex;
 };
 
-const BOUNDS: Bounds = { maxIndexes: MAX_INDEXES, maxCaches: MAX_INDEXED_CACHES, slice: SLICE };
+const BOUNDS: Bounds = { maxIndexes: MAX_INDEXES, maxCaches: MAX_INDEXED_CACHES, slice: SLICE, maxWaitMs: MAX_WAIT_MS };
 
 /** Keeps an index per account and region in step with the feed of changes. `pause` lets others run between slices. */
 export function createMatchCatalog(
@@ -76,7 +92,7 @@ export function createMatchCatalog(
   }
 
   /** The index of a region, knowing at least what was committed before the call; undefined when it never had a cache. */
-  async function upToDate(scope: CacheScope): Promise<MatchIndex | undefined> {
+  async function upToDate(scope: CacheScope, maxWaitMs?: number): Promise<MatchIndex | undefined> {
     const wanted = await feed.revision(scope.accountId, scope.regionId);
     // Anything can be asked for as a region; one that never had a cache takes nobody's place.
     if (wanted === 0) return undefined;
@@ -85,7 +101,7 @@ export function createMatchCatalog(
       indexed.refresh ??= refresh(indexed, { feed, pause, slice: bounds.slice, newIndex }).finally(
         () => delete indexed.refresh,
       );
-      await indexed.refresh;
+      await (maxWaitMs === undefined ? indexed.refresh : inTime(indexed.refresh, maxWaitMs));
     }
     dropOldest();
     return indexed.index;
@@ -93,13 +109,27 @@ export function createMatchCatalog(
 
   return {
     async find(accountId, regionId, query) {
-      const index = await upToDate({ accountId, regionId });
+      const index = await upToDate({ accountId, regionId }, bounds.maxWaitMs);
       return index?.find(query) ?? { matches: [], total: 0 };
     },
     async warm(scopes) {
       for (const scope of scopes) await upToDate(scope);
     },
   };
+}
+
+async function inTime<T>(task: Promise<T>, maxMs: number): Promise<T> {
+  const over = new AbortController();
+  try {
+    return await Promise.race([
+      task,
+      sleep(maxMs, undefined, { signal: over.signal }).then(() => {
+        throw apiError('ServiceUnavailable', {}, { retryAfterMs: RETRY_AFTER_MS });
+      }),
+    ]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** Applies what changed, slice by slice; an index too far behind is begun again. */

@@ -128,7 +128,7 @@ export const GATEWAY_ERRORS: readonly VendorError[] = [
     code: 'ServiceUnavailable',
     message: 'The request has failed due to a temporary failure of the server.',
     never:
-      'by anything a caller can send; it answers while the server stops or its disk fails (test/faults/disk-faults.test.ts)',
+      'by anything a caller can send; it answers while the server stops, its disk fails, or an index for MatchImage takes long to build (test/faults/disk-faults.test.ts)',
   },
   {
     status: 400,

@@ -1,9 +1,10 @@
-/** What containerd mounts of held layers equals what umoci unpacks, for a view and for what a container writes to. */
+/** What containerd mounts of held layers equals what umoci unpacks: pulled and preloaded, for a view and for what a container writes to. */
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { digestOfHex, parseDigest } from '../../src/lib/digest.ts';
 import { chainIds } from '../../src/oci/index.ts';
@@ -28,6 +29,10 @@ import { umociUnpack } from '../support/umoci.ts';
 
 const BUILD_TIMEOUT_MS = 120_000;
 const MAX_ATTEMPTS = 5;
+const PRELOAD_TIMEOUT_MS = 30_000;
+const POLL_MS = 100;
+/** A namespace for what nobody pulls. */
+const PRELOADED = 'preloaded';
 const needs = {
   root: true,
   tools: ['docker-registry', 'containerd', 'ctr', 'umoci', 'getfattr', 'mount'],
@@ -52,7 +57,8 @@ describe('roots that containerd mounts equal umoci’s', { skip: skipWithout(nee
     registry = await startDockerRegistry({ dir: join(home, 'registry') });
     larder = await startLarder({ parent: home });
     caches = createImageCacheClient(larder.endpoint);
-    snapshotter = createSnapshotter({ home, dataDirectory: larder.dataDirectory });
+    const args = ['--preload', '--containerd-socket', join(home, 'c.sock'), '--namespace', PRELOADED];
+    snapshotter = createSnapshotter({ home, dataDirectory: larder.dataDirectory, args });
     await snapshotter.start();
     containerd = await createContainerd({ home, snapshotterSocket: snapshotter.socket });
     await containerd.start();
@@ -89,21 +95,47 @@ describe('roots that containerd mounts equal umoci’s', { skip: skipWithout(nee
     return chainIds(configSchema.parse(JSON.parse(text)).rootfs.diff_ids).at(-1) ?? '';
   }
 
-  const snapshots = (...args: string[]) =>
-    containerd.ctr('--namespace', 'k8s.io', 'snapshots', '--snapshotter', 'larder', ...args);
+  /** Makes a snapshot of the chain, and lists what its mount shows. */
+  async function treeOf(kind: string, { namespace, chain }: { namespace: string; chain: string }): Promise<Tree> {
+    const snapshots = (...args: string[]) =>
+      containerd.ctr('--namespace', namespace, 'snapshots', '--snapshotter', 'larder', ...args);
+    const target = join(home, 'mounted');
+    await mkdir(target, { recursive: true });
+    const key = `${kind} of ${chain}`;
 
-  /** Makes a snapshot and returns its mount. ctr views without a lease, so a collection may take it until it has a label. */
-  async function prepared(kind: string, key: string, chain: string): Promise<string> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await snapshots(kind, key, chain);
-        await snapshots('label', key, 'containerd.io/gc.root=test');
-        return await snapshots('mounts', join(home, 'mounted'), key);
-      } catch (error) {
-        if (attempt === MAX_ATTEMPTS) throw error;
+    /** ctr views without a lease, so a collection may take it until it has a label. */
+    async function prepared(): Promise<string> {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          await snapshots(kind, key, chain);
+          await snapshots('label', key, 'containerd.io/gc.root=test');
+          return await snapshots('mounts', target, key);
+        } catch (error) {
+          if (attempt === MAX_ATTEMPTS) throw error;
+        }
       }
     }
+
+    await mountPrinted(await prepared(), target);
+    try {
+      return await listTree(target);
+    } finally {
+      await run('umount', [target]);
+      await snapshots('rm', key);
+    }
   }
+
+  async function untilPreloaded(reference: string): Promise<void> {
+    const endMs = performance.now() + PRELOAD_TIMEOUT_MS;
+    for (;;) {
+      const names = await containerd.ctr('--namespace', PRELOADED, 'images', 'ls', '-q');
+      if (names.split('\n').includes(reference)) return;
+      assert.ok(performance.now() < endMs, `${reference} is not there:\n${snapshotter.log()}`);
+      await sleep(POLL_MS);
+    }
+  }
+
+  const made: { reference: string; chain: string; expected: Tree }[] = [];
 
   for (const { tag, reference: twin } of [...ODDITIES, ...LEANING]) {
     test(tag, async () => {
@@ -112,17 +144,19 @@ describe('roots that containerd mounts equal umoci’s', { skip: skipWithout(nee
       const chain = await chainOf(await cri.pull(reference));
       const expected = await umociTree(twin);
       for (const kind of ['view', 'prepare']) {
-        const target = join(home, 'mounted');
-        await mkdir(target, { recursive: true });
-        const key = `${kind} of ${tag}`;
-        await mountPrinted(await prepared(kind, key, chain), target);
-        try {
-          assert.deepEqual(compareTrees(expected, await listTree(target)), [], kind);
-        } finally {
-          await run('umount', [target]);
-          await snapshots('rm', key);
-        }
+        const tree = await treeOf(kind, { namespace: 'k8s.io', chain });
+        assert.deepEqual(compareTrees(expected, tree), [], kind);
       }
+      made.push({ reference, chain, expected });
     });
   }
+
+  test('all of them preloaded', async () => {
+    assert.ok(made.length > 0);
+    for (const { reference, chain, expected } of made) {
+      await untilPreloaded(reference);
+      const tree = await treeOf('view', { namespace: PRELOADED, chain });
+      assert.deepEqual(compareTrees(expected, tree), [], reference);
+    }
+  });
 });

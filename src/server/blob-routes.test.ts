@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -181,6 +181,10 @@ test('a blob that was written to, or is not there, is not served', async () => {
   assert.equal((await fetchBody(blobPath())).status, 200);
   await rm(path);
   await refused(fetchBody(blobPath()), 'BlobMissing', 503);
+  // Whatever else keeps it from being read.
+  await symlink(path, path);
+  await refused(fetchBody(blobPath()), 'BlobUnreadable', 503);
+  await rm(path);
   await writeFile(path, bytes);
   await utimes(path, 0, 0);
 });

@@ -150,8 +150,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
       return await open(path, 'r');
     } catch (error) {
       services.log.error({ err: describeError(error), path }, 'a blob that a snapshot names cannot be read');
-      if (errorCode(error) === 'ENOENT') throw missing();
-      throw error;
+      throw errorCode(error) === 'ENOENT' ? missing() : unreadable();
     }
   }
 
@@ -174,6 +173,11 @@ function notVerified(): ApiError {
   const message =
     'The blob on the disk of the server is not known to be what was built; update the image cache to build it anew.';
   return new ApiError({ code: 'BlobNotVerified', status: 503, message });
+}
+
+function unreadable(): ApiError {
+  const message = 'The disk of the server does not give the blob, or too many files are open; ask again later.';
+  return new ApiError({ code: 'BlobUnreadable', status: 503, message });
 }
 
 function missing(): ApiError {

@@ -24,7 +24,7 @@ import { createSqliteDialect, translated } from './sqlite-dialect.ts';
 import { createUnsynced } from './unsynced.ts';
 import { openWalIndex, type WalIndex } from './wal-index.ts';
 
-/** A lock that another process holds is waited for this long. The wait blocks the process: there is normally one. */
+/** A lock that another process holds is waited for this long by whoever opens the database or only reads. */
 const BUSY_TIMEOUT_MS = 5_000;
 /** Sealed or not, nobody else has business in the database; SQLite gives its side files the same mode. */
 const FILE_MODE = 0o600;
@@ -44,6 +44,8 @@ export async function openSqliteStore(options: { path: string; seal: Sealer; vie
   const db = new Kysely<Schema>({ dialect: createSqliteDialect(database, connection.afterCommit) });
   try {
     await migrate(db);
+    // From now on whoever waits for another process keeps nobody else from their work (sqlite-dialect.ts).
+    database.exec('pragma busy_timeout = 0');
   } catch (error) {
     await connection.close();
     throw error;

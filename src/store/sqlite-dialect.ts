@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, SQLOutputValue, StatementSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -9,15 +10,18 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-import { LarderError } from '../lib/errors.ts';
+import { errorCode, LarderError } from '../lib/errors.ts';
 import { createLogGuard, type LogGuard } from './log-guard.ts';
 
 /** Distinct statements number about fifty; lists of different lengths make some more. */
 const MAX_STATEMENTS = 200;
+/** A lock that another process holds is waited for this long, in steps between which whoever only reads gets their turn. */
+const BUSY_TIMEOUT_MS = 5_000;
+const BUSY_STEP_MS = 10;
 
 /**
- * Kysely over node:sqlite, with one connection: Kysely's own lock hands it to one transaction or query at a time. `afterCommit`
- * is called after every commit.
+ * Kysely over node:sqlite, with one connection: Kysely's own lock hands it to one transaction or query at a time. SQLite itself
+ * must not wait for locks (`busy_timeout`), since it does so on this thread. `afterCommit` is called after every commit.
  */
 export function createSqliteDialect(database: DatabaseSync, afterCommit: () => void = () => undefined): Dialect {
   return {
@@ -37,10 +41,11 @@ function createDriver(database: DatabaseSync, afterCommit: () => void): Driver {
     init: async () => {},
     acquireConnection: async () => connection,
     // Immediate: a transaction that reads first and writes later could otherwise find that another process wrote in between.
-    beginTransaction: async () => {
-      translated(() => guard.beforeWrite());
-      await command('begin immediate')();
-    },
+    beginTransaction: () =>
+      onceFree(() => {
+        guard.beforeWrite();
+        guard.watch(() => database.exec('begin immediate'));
+      }),
     async commitTransaction() {
       await commit();
       afterCommit();
@@ -70,9 +75,12 @@ function createConnection(database: DatabaseSync, guard: LogGuard): DatabaseConn
 
   return {
     executeQuery: async <Row>(query: CompiledQuery) =>
-      // Kysely knows the type of the rows from the query that it built; SQLite can't.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      translated(() => guard.watch(() => prepare(query.sql)(query.parameters as SQLInputValue[]) as QueryResult<Row>)),
+      // Whoever has begun a transaction has the lock.
+      onceFree(() =>
+        // Kysely knows the type of the rows from the query that it built; SQLite can't.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+        guard.watch(() => prepare(query.sql)(query.parameters as SQLInputValue[]) as QueryResult<Row>),
+      ),
     streamQuery() {
       throw new LarderError('store.failed', 'results are read in pages, not streamed');
     },
@@ -139,6 +147,17 @@ export function translated<T>(operation: () => T): T {
     // The low byte is the primary code, the rest says more about it.
     const known = KNOWN[cause.errcode & 0xff] ?? { code: 'store.failed', advice: 'the database refused' };
     throw new LarderError(known.code, known.advice, { cause, facts: { sqlite: cause.errcode } });
+  }
+}
+
+/** Runs an operation as `translated` does, again and again while another process holds the database. */
+async function onceFree<T>(operation: () => T): Promise<T> {
+  for (const endMs = performance.now() + BUSY_TIMEOUT_MS; ; await sleep(BUSY_STEP_MS)) {
+    try {
+      return translated(operation);
+    } catch (error) {
+      if (errorCode(error) !== 'store.busy' || performance.now() > endMs) throw error;
+    }
   }
 }
 

@@ -24,6 +24,8 @@ export type LayerJob = {
   readonly maxBlobBytes: number;
   readonly download: (signal: AbortSignal, onBytes: (downloaded: number) => void) => AsyncIterable<Uint8Array>;
   readonly onBytes: (downloaded: number) => void;
+  /** After a download that came out wrong: whether another one is from elsewhere. */
+  readonly isElsewhere: () => boolean;
   /** Blob keys of the layers below, bottom first, once they are there. */
   readonly below: () => Promise<readonly Digest[]>;
 };
@@ -87,7 +89,11 @@ async function tryOnce(
   if (claim.state === 'busy') return undefined;
   try {
     const renew = () => layers.renew(key, owner, services.clock.now() + LEASE_MS);
-    const layer = await underLease((leased) => convert(job, services, leased), { renew, leaseMs: LEASE_MS, signal });
+    const layer = await underLease((leased) => convertFromAnywhere(job, services, leased), {
+      renew,
+      leaseMs: LEASE_MS,
+      signal,
+    });
     if (layer === NEEDS_LOWER) {
       await layers.release(key, owner);
       return NEEDS_LOWER;
@@ -99,6 +105,22 @@ async function tryOnce(
   } catch (error) {
     await layers.release(key, owner);
     throw error;
+  }
+}
+
+/** What a mirror has wrong may be right at the registry. */
+async function convertFromAnywhere(
+  job: Conversion,
+  services: BuildServices,
+  signal: AbortSignal,
+): Promise<LayerRecord | typeof NEEDS_LOWER> {
+  try {
+    return await convert(job, services, signal);
+  } catch (error) {
+    const isOfContent = errorCode(error)?.startsWith('layers.') === true;
+    if (!isOfContent || signal.aborted || !job.isElsewhere()) throw error;
+    services.log.warn({ err: error, layer: job.digest }, 'a mirror gave a wrong layer; the registry is asked');
+    return convert(job, services, signal);
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Digest } from '../lib/digest.ts';
 import type { Descriptor, ImageReference, Platform } from '../oci/index.ts';
 import type { Connection } from './documents.ts';
 import { type DownloadOptions, downloadLayer } from './download.ts';
@@ -15,6 +16,8 @@ export type RegistryClient = {
   resolve(reference: ImageReference, platform: Platform, signal: AbortSignal): Promise<ResolvedImage>;
   /** The compressed bytes of a layer, see {@link downloadLayer}. Nothing is asked for before the first read. */
   openLayer(reference: ImageReference, descriptor: Descriptor, options: DownloadOptions): AsyncIterable<Uint8Array>;
+  /** To be told that a layer came out wrong: true when mirrors gave some of it, which it is then asked again without. */
+  distrustMirrors(layer: Digest): boolean;
   /** Ends all connections; what is under way fails. */
   close(): Promise<void>;
 };
@@ -51,6 +54,7 @@ export function createRegistryClient(options: RegistryClientOptions = {}): Regis
         { reference, descriptor },
         { ...download, signal: AbortSignal.any([download.signal, closing.signal]) },
       ),
+    distrustMirrors: (layer) => connection.mirrors.distrust(layer),
     async close() {
       closing.abort();
       await network.close();

@@ -33,10 +33,11 @@ export async function* downloadLayer(
   let receivedAtFailure = 0;
   const tried = new Set<Endpoint>();
   for (;;) {
-    const [mirror] = untried(connection.mirrors.of(registry), tried);
+    const [mirror] = untried(connection.mirrors.of(registry, digest), tried);
     try {
       const endpoint = mirror ?? (await connection.endpointOf(registry, signal));
       const { answer, skip } = await openAt(connection, layer, { endpoint, received, signal });
+      if (mirror) connection.mirrors.gave(digest);
       for await (const chunk of readChunks(answer, { skip, connection, signal })) {
         received += chunk.byteLength;
         if (received > size) throw sizeMismatch(`${answer.host} sends more than the ${size} bytes the manifest says`);

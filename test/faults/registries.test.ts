@@ -529,6 +529,23 @@ describe('mirrors', () => {
     );
   });
 
+  test('a mirror that has a layer wrong is not asked for it again: the registry helps out', async () => {
+    await withMirror(
+      (mirror, image) => {
+        const { descriptor, bytes } = image.layers[1] ?? assert.fail('two layers');
+        const wrong = Buffer.from(bytes);
+        wrong.writeUInt8(wrong.readUInt8(30_000) ^ 1, 30_000);
+        mirror.script(descriptor.digest, always({ body: wrong }));
+      },
+      (mirror) => {
+        const layer = /\/blobs\//;
+        // Of the mirror config and two layers; of the registry the one.
+        assert.equal(mirror.requests.filter(({ path }) => layer.test(path)).length, 3);
+        assert.equal(asked(new RegExp(`mirrored-${rows}/blobs/`)), 1);
+      },
+    );
+  });
+
   test('a mirror that asks for a login of its own, and one that is silent, are left out after one try', async () => {
     await withMirror(
       (mirror) =>

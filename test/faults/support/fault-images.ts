@@ -64,6 +64,7 @@ export async function putFaultImages(registry: ScriptedRegistry): Promise<FaultI
         yield bytes;
         onBytes?.(bytes.length);
       },
+      distrustMirrors: () => false,
       close: async () => undefined,
     }),
   };

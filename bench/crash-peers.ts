@@ -3,7 +3,7 @@
  * `node bench/crash-peers.ts [--rounds N] [--moment PART] [PEER…]`, as root. Each pulls a small image onto an ext4 of its own;
  * about the middle of the pull, or some time after it said that it is done, it is killed and the file system shut down
  * (support/cut-disk.ts). Then it starts again and is asked, by its own means, whether it has the image, and all files are read.
- * What is not whole is pulled once more, as anybody would.
+ * What is not whole is pulled once more, as anybody would. Why something is not whole goes to stderr.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -13,6 +13,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { describeError } from '../src/lib/errors.ts';
 import { createLimit } from '../src/lib/limit.ts';
 import { createContainerd } from '../test/support/containerd.ts';
 import { startDockerRegistry } from '../test/support/docker-registry.ts';
@@ -156,7 +157,8 @@ async function cutOnce(
   }
   try {
     await peer.start();
-  } catch {
+  } catch (error) {
+    console.error(`${disk.directory}: ${describeError(error)}`);
     return { outcome: 'the store does not open', isHealed: false, ms };
   }
   try {
@@ -173,10 +175,12 @@ async function look(peer: Peer, image: Image, target: string): Promise<Outcome> 
   try {
     if (!(await peer.isThere())) return 'said to be gone';
     await mkdir(target);
-    return (await isWhole(await peer.mount(target), image)) ? 'whole' : 'said to be there, and is not';
-  } catch {
-    return 'said to be there, and is not';
+    if (await isWhole(await peer.mount(target), image)) return 'whole';
+    console.error(`${target}: other bytes than those of the image`);
+  } catch (error) {
+    console.error(`${target}: ${describeError(error)}`);
   }
+  return 'said to be there, and is not';
 }
 
 async function isWhole(root: string, { fileDigest }: Image): Promise<boolean> {

@@ -1,5 +1,5 @@
-import { access, mkdir, open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { SEAL_KEY_BYTES } from '../accounts/index.ts';
 import { errorCode, LarderError } from '../lib/errors.ts';
 import type { RandomBytes } from '../lib/ids.ts';
@@ -30,7 +30,9 @@ export async function prepareDataFolder(directory: string): Promise<DataFolder> 
 
 /** Whoever began a restore wants what is in the backup, not a server without anything. */
 async function mustBeRestored({ directory, databasePath }: DataFolder): Promise<void> {
-  if (!(await exists(`${databasePath}${RESTORING_SUFFIX}`))) return;
+  // The first file that it makes has a temporary name for a moment (backup/new-file.ts), which this name is part of.
+  const mark = `${basename(databasePath)}${RESTORING_SUFFIX}`;
+  if (!(await readdir(directory)).some((name) => name.includes(mark))) return;
   const message = `a restore into ${directory} was interrupted, or goes on: empty the folder and run larder restore again`;
   throw new LarderError('server.restore-unfinished', message);
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -48,6 +48,13 @@ test('a restore may be killed at any moment', { timeout: 24 * 3_600_000 }, async
     await rm(killed, { recursive: true, force: true });
   }
   t.diagnostic(`seed ${seed}: restores killed in the middle: ${JSON.stringify(counts)}`);
+});
+
+test('a restore that was killed while its first file had a temporary name is refused as well', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'larder-restore-'));
+  t.after(() => rm(folder, { recursive: true }));
+  await writeFile(join(folder, '.larder.db.restoring.24f6ff780e19'), '');
+  assert.equal(await stateOf(folder, 0), 'refused');
 });
 
 /** Of a server with some image caches; with everything that a server needs. Returns how many layers it has. */

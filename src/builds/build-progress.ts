@@ -26,13 +26,13 @@ export class BuildProgress {
     this.#changed = true;
   }
 
-  /** Moves every row of this layer: images of one cache may share it. */
+  /** Moves every row of this layer: images of one cache may share it. Bytes never go back, also when it is downloaded once more. */
   layer(digest: string, change: Pick<LayerProgress, 'state'> & { downloadedBytes?: number }): void {
     for (const layer of this.#layers) {
       if (layer.digest !== digest) continue;
       layer.state = change.state;
-      layer.downloadedBytes =
-        change.state === 'done' ? layer.totalBytes : (change.downloadedBytes ?? layer.downloadedBytes);
+      const downloadedBytes = change.state === 'done' ? layer.totalBytes : (change.downloadedBytes ?? 0);
+      layer.downloadedBytes = Math.max(layer.downloadedBytes, downloadedBytes);
     }
     this.#changed = true;
   }

@@ -24,8 +24,8 @@ export type LayerJob = {
   readonly maxBlobBytes: number;
   readonly download: (signal: AbortSignal, onBytes: (downloaded: number) => void) => AsyncIterable<Uint8Array>;
   readonly onBytes: (downloaded: number) => void;
-  /** After a download that came out wrong: whether another one is from elsewhere. */
-  readonly isElsewhere: () => boolean;
+  /** To be called when the download came out wrong: true when another one is not from the mirrors that gave this one. */
+  readonly distrustMirrors: () => boolean;
   /** Blob keys of the layers below, bottom first, once they are there. */
   readonly below: () => Promise<readonly Digest[]>;
 };
@@ -118,7 +118,7 @@ async function convertFromAnywhere(
     return await convert(job, services, signal);
   } catch (error) {
     const isOfContent = errorCode(error)?.startsWith('layers.') === true;
-    if (!isOfContent || signal.aborted || !job.isElsewhere()) throw error;
+    if (!isOfContent || signal.aborted || !job.distrustMirrors()) throw error;
     services.log.warn({ err: error, layer: job.digest }, 'a mirror gave a wrong layer; the registry is asked');
     return convert(job, services, signal);
   }

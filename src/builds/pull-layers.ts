@@ -107,7 +107,7 @@ async function pullOne(
         maxBlobBytes: build.cache.sizeGib * GIB,
         onBytes: (downloadedBytes) => progress.layer(layer.digest, { state: 'pulling', downloadedBytes }),
         download: (leased, onBytes) => client.openLayer(image.reference, layer, { signal: leased, onBytes }),
-        isElsewhere: () => client.distrustMirrors(layer.digest),
+        distrustMirrors: () => client.distrustMirrors(layer.digest),
         below: () => waitForBelow(job, { jobs, records, signal }),
       },
       services,

@@ -148,7 +148,7 @@ async function rebuildFromOne(
         onBytes() {},
         download: (leased, onBytes) =>
           client.openLayer(reference, { mediaType, digest, size: compressedBytes }, { signal: leased, onBytes }),
-        isElsewhere: () => client.distrustMirrors(digest),
+        distrustMirrors: () => client.distrustMirrors(digest),
         below: async () => image.layers.slice(0, index).map((each) => each.blob),
       },
       services,

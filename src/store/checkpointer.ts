@@ -24,8 +24,8 @@ export type Checkpointer = {
 
 /**
  * Carries SQLite's log over to the database on a thread of its own, with a connection of its own. By itself SQLite does it
- * inside of the commit that makes the log long enough: a thousand pages are written and two files synced, 20 to 270 ms in
- * which the server answers nobody (bench/api.ts, matches on a database of 1 GB). The thread is started when there is something to do.
+ * inside of the commit that makes the log long enough: a thousand pages are written and two files synced, 0.3 and 0.4 s in which
+ * the server answered nobody (strace beside bench/api.ts, matches on a database of 1 GB). The thread is started when there is something to do.
  */
 export function createCheckpointer(path: string, pendingPages: () => number): Checkpointer {
   let worker: Worker | undefined;

@@ -16,7 +16,7 @@ const MISSES_AN_ENTRY = 4;
  * Once it is full nothing takes the place of what is there, until much was asked for in vain: then all is forgotten and
  * remembered anew. Were the oldest to go each time, questions that take more than there is, asked in turn, would never be
  * found; and texts that live just long enough to leave V8's young generation cost a collection of all of its heap every 250
- * calls of MatchImage, p99 6 → 20 ms (bench/api.ts).
+ * calls of MatchImage, p99 6 → 20 ms (bench/api.ts, while its answers were remembered too).
  */
 export function createReadMemory<Value extends Text>(commits: () => number, maxChars: number): ReadMemory<Value> {
   let known = commits();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isListening } from './port-owner.ts';
 import { toolEnvironment } from './run.ts';
 
 const READY_TIMEOUT_MS = 20_000;
@@ -21,7 +22,7 @@ export type ChildServer = {
 export type ChildServerOptions = {
   command: string;
   args: readonly string[];
-  /** Ready when this URL answers with a status below 500. */
+  /** Ready when it listens on this URL's port, and answers with a status below 500. */
   readyUrl: string;
   cwd?: string;
   env?: NodeJS.ProcessEnv;
@@ -64,9 +65,10 @@ export async function startChildServer(options: ChildServerOptions): Promise<Chi
 }
 
 async function waitUntilReady(child: ChildProcess, readyUrl: string, log: () => string): Promise<void> {
+  const port = Number(new URL(readyUrl).port);
   const deadlineMs = Date.now() + READY_TIMEOUT_MS;
   while (Date.now() < deadlineMs && child.exitCode === null && child.signalCode === null) {
-    if (await answers(readyUrl)) return;
+    if (isListening(child.pid ?? 0, port) && (await answers(readyUrl))) return;
     await sleep(READY_POLL_MS);
   }
   child.kill('SIGKILL');

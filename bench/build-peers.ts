@@ -7,8 +7,13 @@ import { run, toolEnvironment } from '../test/support/run.ts';
 import { type Measurement, measureCommand } from './cold-run.ts';
 import { processCpuSeconds } from './process-cpu.ts';
 
-/** Where an image lies, and an empty folder on the disk that everybody writes to. */
-export type Job = { readonly reference: string; readonly layerUrls: readonly string[]; readonly folder: string };
+/** Where an image and its layers lie, those also as files, and an empty folder on the disk that everybody writes to. */
+export type Job = {
+  readonly reference: string;
+  readonly layerUrls: readonly string[];
+  readonly layerFiles: readonly string[];
+  readonly folder: string;
+};
 
 const READY_TIMEOUT_MS = 10_000;
 
@@ -41,6 +46,10 @@ export function floor(inflater: 'igzip' | 'node'): (job: Job) => Promise<Measure
   return ({ folder, layerUrls }) =>
     measureCommand(process.execPath, [join(import.meta.dirname, 'floor.ts'), folder, inflater, ...layerUrls]);
 }
+
+/** All layers at once from files to nowhere: nobody whose inflater it is gets below it. */
+export const inflatingAlone = ({ layerFiles }: Job): Promise<Measurement> =>
+  measureCommand('bash', ['-c', 'for file; do igzip -d -c < "$file" > /dev/null & done; wait', 'bash', ...layerFiles]);
 
 const UNPACK =
   'skopeo copy --quiet --src-tls-verify=false "docker://$1" "oci:$2/layout:image" && umoci raw unpack --image "$2/layout:image" "$2/rootfs"';

@@ -25,7 +25,7 @@ import { startLarder } from '../test/support/larder-server.ts';
 import { pushImage } from '../test/support/push-image.ts';
 import { isExecutableOnPath } from '../test/support/requirements.ts';
 import { run } from '../test/support/run.ts';
-import { floor, PEERS } from './build-peers.ts';
+import { floor, inflatingAlone, type Job, PEERS } from './build-peers.ts';
 import { dropCaches, type Measurement } from './cold-run.ts';
 import { processCpuSeconds } from './process-cpu.ts';
 import { summarize, table } from './report.ts';
@@ -60,13 +60,13 @@ async function larderBuild(work: string, reference: string): Promise<Measurement
   return { wallSeconds, cpuSeconds: processCpuSeconds(larder.pid) - cpuBefore };
 }
 
-/** Where the layers of an image lie in the registry. */
-async function layersOf(reference: string): Promise<string[]> {
+/** The digests of an image's layers, and where they lie in the registry. */
+async function layersOf(reference: string): Promise<{ digest: string; url: string }[]> {
   const [, host = '', repository = '', tag = ''] = /^([^/]+)\/(.+):([^:]+)$/.exec(reference) ?? [];
   const headers = { accept: 'application/vnd.oci.image.manifest.v1+json' };
   const manifest = await fetch(`http://${host}/v2/${repository}/manifests/${tag}`, { headers });
   const { layers }: { layers: { digest: string }[] } = JSON.parse(await manifest.text());
-  return layers.map(({ digest }) => `http://${host}/v2/${repository}/blobs/${digest}`);
+  return layers.map(({ digest }) => ({ digest, url: `http://${host}/v2/${repository}/blobs/${digest}` }));
 }
 
 async function registryWarm(registry: DockerRegistry): Promise<void> {
@@ -80,14 +80,14 @@ const work = await mkdtemp(join(cacheFolder(), 'bench-'));
 const registry = await startDockerRegistry({ dir: join(work, 'registry') });
 try {
   const reference = await pushImage(layout, options.image, registry);
-  const layerUrls = await layersOf(reference);
-  const contenders = new Map<string, (folder: string) => Promise<Measurement>>([
-    ...Object.entries(PEERS).map(([name, peer]): [string, (folder: string) => Promise<Measurement>] => [
-      name,
-      (folder) => peer({ reference, layerUrls, folder }),
-    ]),
-    [`floor (${inflater})`, (folder) => floor(inflater)({ reference, layerUrls, folder })],
-    [OURS, (folder) => larderBuild(folder, reference)],
+  const layers = await layersOf(reference);
+  const layerUrls = layers.map(({ url }) => url);
+  const layerFiles = layers.map(({ digest }) => join(layout, 'blobs', digest.replace(':', '/')));
+  const contenders = new Map<string, (job: Job) => Promise<Measurement>>([
+    ...Object.entries(PEERS),
+    [`floor (${inflater})`, floor(inflater)],
+    ...(inflater === 'igzip' ? [['igzip alone', inflatingAlone] as const] : []),
+    [OURS, (job) => larderBuild(job.folder, job.reference)],
   ]);
   const names = [...contenders.keys()].filter((name) => options.only?.some((part) => name.includes(part)) ?? true);
   const results = new Map(names.map((name): [string, (Measurement & Footprint)[]] => [name, []]));
@@ -98,7 +98,9 @@ try {
       await dropCaches();
       const contender = contenders.get(name);
       if (!contender) continue;
-      const measurement = await withFootprint({ folder, bystanders: [registry.pid] }, () => contender(folder));
+      const measurement = await withFootprint({ folder, bystanders: [registry.pid] }, () =>
+        contender({ reference, layerUrls, layerFiles, folder }),
+      );
       await run('rm', ['-rf', folder]);
       results.get(name)?.push(measurement);
       console.error(

@@ -17,8 +17,9 @@ export async function withFootprint<T extends object>(
   action: () => Promise<T>,
 ): Promise<T & Footprint> {
   let peakBytes = 0;
+  const residentBytes = createResidentBytes(process.pid, new Set(bystanders));
   const look = () => {
-    peakBytes = Math.max(peakBytes, residentBytes(process.pid, new Set(bystanders)));
+    peakBytes = Math.max(peakBytes, residentBytes());
   };
   const timer = setInterval(look, POLL_MS);
   const before = diskBytesWritten(folder);
@@ -30,25 +31,33 @@ export async function withFootprint<T extends object>(
   }
 }
 
-/** Of all processes below a process, without itself. */
-function residentBytes(root: number, bystanders: ReadonlySet<number>): number {
-  const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = read(`/proc/${name}/stat`);
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(name)]);
-  }
-  let bytes = 0;
-  const pending = [root];
-  for (let pid = pending.pop(); pid !== undefined; pid = pending.pop()) {
-    for (const child of children.get(pid) ?? []) {
-      if (bystanders.has(child)) continue;
-      pending.push(child);
-      bytes += Number(read(`/proc/${child}/statm`).split(' ')[1] ?? 0) * PAGE_BYTES;
+/**
+ * Adds up what all processes below a process hold, without itself. The parent of a process is looked up once: reading those of
+ * all took a tenth of both processors from what was measured.
+ */
+function createResidentBytes(root: number, bystanders: ReadonlySet<number>): () => number {
+  const parents = new Map<number, number>();
+
+  function isBelow(pid: number): boolean {
+    for (let at = pid; ; ) {
+      if (bystanders.has(at)) return false;
+      const parent = parents.get(at);
+      if (parent === undefined || parent === root) return parent === root;
+      at = parent;
     }
   }
-  return bytes;
+
+  return () => {
+    const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+    for (const pid of pids) if (!parents.has(pid)) parents.set(pid, parentOf(pid));
+    const pages = pids.filter(isBelow).map((pid) => Number(read(`/proc/${pid}/statm`).split(' ')[1] ?? 0));
+    return pages.reduce((sum, each) => sum + each, 0) * PAGE_BYTES;
+  };
+}
+
+function parentOf(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
 /** By the whole disk on which a folder lies; 0 where it is no disk of /proc/diskstats. */

@@ -20,7 +20,7 @@ export async function* largeLayerBounds(layerPath: string, tarBytes: number, fol
   // Into the page cache: reading is not what is timed.
   await runTimed('bash', ['-c', `cat '${layerPath}' > /dev/null`]);
   const parts = {
-    'igzip into a pipe': (await runTimed('bash', ['-c', `igzip -d -c < '${layerPath}' | cat > /dev/null`])).wallMs,
+    'igzip to nowhere': (await runTimed('bash', ['-c', `igzip -d -c < '${layerPath}' > /dev/null`])).wallMs,
     'node:zlib': await timed(async () => {
       const tar = createReadStream(layerPath, { highWaterMark: CHUNK_BYTES }).pipe(
         createGunzip({ chunkSize: CHUNK_BYTES }),

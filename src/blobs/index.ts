@@ -1,4 +1,5 @@
 export { openBlobKeeper } from './blob-keeper.ts';
+export { type DirectFile, openDirect } from './direct-read.ts';
 export { createDirectWriter, type DirectWriter, directAllocator, directMemory } from './direct-write.ts';
 export { type DiskBlobs, openDiskBlobs } from './disk-blobs.ts';
 export { onDisk } from './disk-errors.ts';

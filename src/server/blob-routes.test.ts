@@ -201,7 +201,7 @@ test('a reader that takes nothing is cut off, one that takes a little is not', a
     const onBytes = (count: number) => {
       sent += count;
     };
-    const options = { from: 0, end: 32 << 20, stallMs, onBytes };
+    const options = { name: path, from: 0, end: 32 << 20, stallMs, onBytes };
     ended.push(createFileSender()(file, response, options));
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');

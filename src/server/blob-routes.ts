@@ -30,7 +30,7 @@ export type BlobServices = Omit<EventServices, 'store'> & {
 };
 
 type Params = { readonly snapshotId: string; readonly key: string };
-type OpenBlob = { readonly file: FileHandle; readonly size: number; readonly etag: string };
+type OpenBlob = { readonly path: string; readonly file: FileHandle; readonly size: number; readonly etag: string };
 
 /**
  * What nodes fetch, for callers with a V3 signature whose account has a cache with this snapshot:
@@ -98,7 +98,11 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
     }
   }
 
-  async function answer(request: FastifyRequest, reply: FastifyReply, { file, size, etag }: OpenBlob): Promise<void> {
+  async function answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { path, file, size, etag }: OpenBlob,
+  ): Promise<void> {
     const { range: wanted, 'if-range': condition } = request.headers;
     const isSame = condition === undefined || (etag !== '' && condition === etag);
     const range = isSame ? parseByteRange(wanted, size) : undefined;
@@ -122,6 +126,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
       if (request.method === 'HEAD') response.end();
       else
         await sendFileBytes(file, response, {
+          name: path,
           from,
           end,
           stallMs: blobStallMs,
@@ -138,7 +143,7 @@ export function addBlobRoutes(app: FastifyInstance, services: BlobServices): voi
       const { size } = await file.stat();
       // Any write takes the mark away, so what bears it is what the builder checked.
       if (size !== bytes || !(await isMarkedVerified(path))) throw notVerified();
-      return { file, size, etag: blobDigest === undefined ? '' : `"${blobDigest}"` };
+      return { path, file, size, etag: blobDigest === undefined ? '' : `"${blobDigest}"` };
     } catch (error) {
       await file.close();
       throw error;

@@ -1,4 +1,5 @@
 import type { Digest } from '../../lib/digest.ts';
+import { createHashThread } from '../../lib/hash-thread.ts';
 import { createLimit } from '../../lib/limit.ts';
 import { type Fetched, fetchBlob } from './fetch-blob.ts';
 import type { NodeSource } from './node-source.ts';
@@ -35,6 +36,7 @@ export function createBlobDownloads(options: {
 }): BlobDownloads {
   const { source, dataDirectory, serverData } = options;
   const limit = createLimit(options.concurrency);
+  const hashing = createHashThread((bytes) => Buffer.from(new SharedArrayBuffer(bytes)));
   const downloads = new Map<Digest, Download>();
 
   function start(blob: WantedBlob, snapshotId: string): Download {
@@ -51,6 +53,7 @@ export function createBlobDownloads(options: {
         return fetchBlob(blob, {
           dataDirectory,
           serverData,
+          hashing,
           open: (from, opening) => source.openBlob({ snapshotId, key: blob.key }, from, opening),
           onBytes(have) {
             download.have = have;

@@ -11,6 +11,7 @@ import fc from 'fast-check';
 import { requireRoot } from '../../../test/support/requirements.ts';
 import { digestOfHex } from '../../lib/digest.ts';
 import { LarderError } from '../../lib/errors.ts';
+import { createHashThread } from '../../lib/hash-thread.ts';
 import { PIECE_BYTES, PieceDigest } from '../../lib/piece-digest.ts';
 import { layerFileOf } from '../index.ts';
 import { type FetchBlobOptions, fetchBlob } from './fetch-blob.ts';
@@ -19,6 +20,7 @@ import type { WantedBlob } from './wanted-blobs.ts';
 
 const content = randomBytes(3 * PIECE_BYTES + 12_345);
 const blob = blobOf(content);
+const hashing = createHashThread((bytes) => Buffer.from(new SharedArrayBuffer(bytes)));
 let home: string;
 let folders = 0;
 
@@ -49,6 +51,7 @@ async function fetch(
       return { begins, total, bytes: iterate(send()) };
     },
     onBytes: (have) => progress.push(have),
+    hashing,
     signal: new AbortController().signal,
     baseDelayMs: 1,
     ...change,

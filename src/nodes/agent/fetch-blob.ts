@@ -12,6 +12,7 @@ import {
 } from '../../blobs/index.ts';
 import { errorCode, LarderError } from '../../lib/errors.ts';
 import { formatBytes } from '../../lib/format.ts';
+import type { Hashing } from '../../lib/hashing.ts';
 import { PIECE_BYTES } from '../../lib/piece-digest.ts';
 import { layerFileOf } from '../index.ts';
 import { fileSize } from './data-folder.ts';
@@ -35,6 +36,7 @@ export type FetchBlobOptions = {
   readonly open: (from: number, signal: AbortSignal) => Promise<BlobBytes>;
   /** Bytes there so far; it falls when some turn out to be wrong. */
   readonly onBytes: (have: number) => void;
+  readonly hashing: Hashing;
   readonly signal: AbortSignal;
   /** The first wait after a broken connection. */
   readonly baseDelayMs?: number;
@@ -49,11 +51,11 @@ export type Fetched = 'present' | 'linked' | 'downloaded';
  * Throws `agent.blob-differs`, `agent.no-space`, `agent.bad-answer`, `blobs.…`, and what `open` throws.
  */
 export async function fetchBlob(blob: WantedBlob, options: FetchBlobOptions): Promise<Fetched> {
-  const { dataDirectory, serverData, signal } = options;
+  const { dataDirectory, serverData, hashing, signal } = options;
   const path = layerFileOf(dataDirectory, blob.key);
   if (await isPresent(path, blob, signal)) return 'present';
   if (serverData !== undefined && (await linkFrom(layerFileOf(serverData, blob.key), path, blob))) return 'linked';
-  const part = await openPartFile(path, { maxBytes: blob.bytes, signal });
+  const part = await openPartFile(path, { maxBytes: blob.bytes, hashing, signal });
   try {
     await download(part, blob, options);
     return 'downloaded';

@@ -101,11 +101,11 @@ function partFile(parts: {
   }
 
   async function flush(): Promise<void> {
-    const bytes = filled;
-    filled = 0;
-    if (bytes === 0) return;
+    if (filled === 0) return;
     await Promise.all(digestsBefore);
     [digests, digestsBefore] = [[], digests];
+    const bytes = filled;
+    filled = 0;
     await writes.write(bytes, size - bytes);
   }
 

@@ -12,7 +12,9 @@ export function isListening(pid: number, port: number): boolean {
 /** As /proc/PID/fd names them: `socket:[INODE]`. */
 function listeningSockets(port: number): Set<string> {
   const hexPort = port.toString(16).toUpperCase().padStart(4, '0');
-  const lines = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => readFileSync(path, 'latin1').split('\n'));
+  // The second is not there where IPv6 is switched off.
+  const tables = ['/proc/net/tcp', '/proc/net/tcp6'];
+  const lines = tables.flatMap((path) => orNothing(() => readFileSync(path, 'latin1').split('\n')));
   // proc_net_tcp: sl, local address, remote address, state, queues, timer, retransmits, uid, timeout, inode.
   const rows = lines.map((line) => line.trim().split(/\s+/));
   const listening = rows.filter(([, local, , state]) => state === LISTEN && local?.endsWith(`:${hexPort}`));
@@ -29,7 +31,7 @@ function filesOf(pid: number): string[] {
   return orNothing(() => readdirSync(folder)).flatMap((name) => orNothing(() => [readlinkSync(`${folder}/${name}`)]));
 }
 
-/** What a process that has just ended, or closed a file, no longer has. */
+/** Of what is not there: a process that has just ended, a file that it closed. */
 function orNothing(read: () => string[]): string[] {
   try {
     return read();

@@ -33,11 +33,13 @@ const SNAPSHOT_ID = `s-${'a'.repeat(20)}`;
 /** Of 500 layers this many differ; the others are copies, since each run of mkfs costs. */
 const KINDS = 10;
 const NODES = pathToFileURL(join(import.meta.dirname, '../../src/nodes/index.ts')).href;
+const LARGE_BYTES = 1 << 20;
 const KILLS = 6;
 /** An attachment of 127 layers and its end take some 60 ms. */
 const KILL_STEP_MS = 13;
 const NEEDS = { root: true, tools: ['mkfs.erofs', 'setfattr'], filesystems: ['erofs', 'overlay'] };
 const skip = skipWithout(NEEDS);
+const skipFincore = skipWithout({ ...NEEDS, tools: [...NEEDS.tools, 'fincore'] });
 const skipLoop = skipWithout({ ...NEEDS, tools: [...NEEDS.tools, 'losetup'], loopDevices: true });
 const data = realpathSync(mkdtempSync(join(tmpdir(), 'larder nodes-')));
 const hexOfLabel = (label: string) => createHash('sha256').update(label).digest('hex');
@@ -82,10 +84,12 @@ before(async () => {
     broken: ['base', 'not there'],
     corrupt: ['base', 'corrupt'],
     checked: ['checked'],
+    large: ['large'],
     many40: many.slice(0, 40),
   };
   makeLayer('corrupt', 'true');
   makeLayer('checked', 'echo content > file');
+  makeLayer('large', `head -c ${LARGE_BYTES} /dev/urandom > large`);
   checkedDigest = await digestOfFile(layerFile('checked'));
   writeFileSync(layerFile('corrupt'), Buffer.alloc(8192, 1));
   mkdirSync(join(data, 'snapshots'));
@@ -193,13 +197,36 @@ test('a kernel that mounts no files is given loop devices', { skip: skipLoop }, 
       libc.mount(source, ...rest);
     },
   };
-  const directory = join(data, 'older');
-  mkdirSync(directory);
-  mountErofs(older, layerFile('base'), directory);
-  assert.match(mounts().find(({ mountPoint }) => mountPoint === directory)?.source ?? '', /^\/dev\/loop\d+$/);
-  assert.equal(readFileSync(join(directory, 'd/keep'), 'utf8'), 'base\n');
-  unmount(libc, directory);
-  rmdirSync(directory);
+  assert.match(sourceOfBase(older), /^\/dev\/loop\d+$/);
+});
+
+test('a kernel that does not know how to read past the page cache mounts all the same', { skip }, async () => {
+  const libc = await loadLibc();
+  /** What Linux says before 6.12.2. */
+  const older: Libc = {
+    ...libc,
+    mount(source, target, type, flags, options) {
+      if (options !== '') throw new SystemCallError('mount', 'EINVAL');
+      libc.mount(source, target, type, flags, options);
+    },
+  };
+  assert.equal(sourceOfBase(older), sourceOfBase(libc));
+});
+
+test('what is read of a layer is in memory once', { skip: skipFincore }, async (t) => {
+  const file = layerFile('large');
+  const cachedBytes = () => Number(execFileSync('fincore', ['--bytes', '--noheadings', '--output', 'RES', file]));
+  await attach('large', 'large');
+  try {
+    if (layerMounts().some(({ source }) => source.startsWith('/dev/'))) return t.skip('this kernel mounts no files');
+    // mkfs left it in memory.
+    execFileSync('dd', [`of=${file}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none']);
+    assert.equal(cachedBytes(), 0);
+    assert.equal(readFileSync(join(data, 'large/large')).length, LARGE_BYTES);
+    assert.ok(cachedBytes() < LARGE_BYTES / 4, 'inodes and directories are read through it, content is not');
+  } finally {
+    await detach('large');
+  }
 });
 
 test('where there are no loop devices either, it says what is lacking, and leaves nothing', { skip }, async () => {
@@ -407,6 +434,20 @@ test('a process that is killed anywhere leaves nothing that the next does not cl
       assert.deepEqual(readdirSync(join(data, 'mounts', folder)), []);
   }
 });
+
+/** Mounts a layer alone and looks into it; returns what the mount is on. */
+function sourceOfBase(libc: Libc): string {
+  const directory = join(data, 'alone');
+  mkdirSync(directory);
+  mountErofs(libc, layerFile('base'), directory);
+  try {
+    assert.equal(readFileSync(join(directory, 'd/keep'), 'utf8'), 'base\n');
+    return mounts().find(({ mountPoint }) => mountPoint === directory)?.source ?? '';
+  } finally {
+    unmount(libc, directory);
+    rmdirSync(directory);
+  }
+}
 
 function layerFile(label: string): string {
   const hex = hexOfLabel(label);

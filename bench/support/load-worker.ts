@@ -9,8 +9,8 @@ const SHOWN_CHARS = 300;
 // The parent sends nothing else.
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion
 const [job] = (await once(process, 'message')) as [LoadJob];
-const warmUp = makeRequests(job, job.warmUpCalls);
-const measured = makeRequests(job, job.calls);
+const warmUp = makeRequests(job, 0, job.warmUpCalls);
+const measured = makeRequests(job, job.warmUpCalls, job.calls);
 const connections = await Promise.all(Array.from({ length: job.connections }, () => openLoadConnection(job.port)));
 await sendAll(connections, warmUp);
 tell({ type: 'begin' });
@@ -24,12 +24,12 @@ function tell(message: LoadMessage): void {
   process.send?.(message);
 }
 
-function makeRequests({ requests, port }: LoadJob, count: number): Uint8Array[] {
+function makeRequests({ requests, port }: LoadJob, from: number, count: number): Uint8Array[] {
   if (requests.kind === 'ready') {
     const buffers = requests.texts.map((text) => Buffer.from(text));
-    return Array.from({ length: count }, (_, index) => inTurn(buffers, index));
+    return Array.from({ length: count }, (_, index) => inTurn(buffers, from + index));
   }
-  return Array.from({ length: count }, (_, index) => signCall(inTurn(requests.calls, index), requests, port));
+  return Array.from({ length: count }, (_, index) => signCall(inTurn(requests.calls, from + index), requests, port));
 }
 
 function inTurn<T>(list: readonly T[], index: number): T {

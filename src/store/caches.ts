@@ -65,15 +65,17 @@ export function createCacheStore(
       });
     },
 
-    async touch(scope, id, matchedAtMs) {
+    async touch(matches) {
       await unsynced(async (trx) => {
-        await trx
-          .updateTable('image_caches')
-          .set({ last_matched_at_ms: matchedAtMs, last_used_at_ms: matchedAtMs })
-          .where('id', '=', id)
-          .where(unindexed('account_id'), '=', scope.accountId)
-          .where(unindexed('region_id'), '=', scope.regionId)
-          .execute();
+        for (const { id, accountId, regionId, matchedAtMs } of matches) {
+          await trx
+            .updateTable('image_caches')
+            .set({ last_matched_at_ms: matchedAtMs, last_used_at_ms: matchedAtMs })
+            .where('id', '=', id)
+            .where(unindexed('account_id'), '=', accountId)
+            .where(unindexed('region_id'), '=', regionId)
+            .execute();
+        }
       });
     },
 

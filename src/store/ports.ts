@@ -29,6 +29,7 @@ export type NonceStore = {
 /** Accounts and regions never see each other's caches. */
 export type CacheScope = { accountId: string; regionId: string };
 export type CacheKey = CacheScope & { id: string };
+export type CacheMatch = CacheKey & { matchedAtMs: number };
 
 /** All that is given must hold. `image`: see `imageFilter` in caches/. */
 export type CacheFilter = CacheScope & {
@@ -103,8 +104,8 @@ export type CacheStore = {
     decide: (cache: ImageCache) => CacheChange | undefined,
     options: Completion & { nowMs: number },
   ): Promise<void>;
-  /** Records that a cache was matched; may be forgotten in a power cut. The feed of changes does not tell it. */
-  touch(scope: CacheScope, id: string, matchedAtMs: number): Promise<void>;
+  /** Records that caches were matched, in one transaction; may be forgotten in a power cut. The feed of changes does not tell it. */
+  touch(matches: readonly CacheMatch[]): Promise<void>;
   /** Removes the cache in any state with its build, events, progress and layer references; false when there is none. */
   delete(key: CacheKey, completion?: Completion): Promise<boolean>;
   /** Tags of the caches that a filter lets through, by id of the cache, then by key. `after` is the last one before. */

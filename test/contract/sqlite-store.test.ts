@@ -50,7 +50,7 @@ describe('sqlite store', () => {
     await other.caches.change(cache, [cache.id], (one) => ({ cache: { ...one, name: 'renamed' } }), { nowMs: 1 });
     const renamed = await list();
     assert.equal(JSON.parse(renamed.json.toString())[0].name, 'renamed');
-    await server.caches.touch(scope, cache.id, 7);
+    await server.caches.touch([{ ...scope, id: cache.id, matchedAtMs: 7 }]);
     assert.notEqual(await list(), renamed);
     await other.caches.delete({ ...scope, id: cache.id });
     assert.deepEqual(await list(), { json: '[]', total: 0 });

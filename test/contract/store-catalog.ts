@@ -234,7 +234,7 @@ export function describeCatalogDepthContract(name: string, open: () => Promise<S
       const revision = await store.caches.feed.revision(accountId, REGION);
       const [, used] = lru;
       assert.ok(used);
-      await store.caches.touch(scopeOf(accountId), used.id, 10);
+      await store.caches.touch([{ ...scopeOf(accountId), id: used.id, matchedAtMs: 10 }]);
       assert.equal((await read(store, used))?.lastMatchedAtMs, 10);
       assert.equal(await store.caches.feed.revision(accountId, REGION), revision, 'nothing that a reader must follow');
       const next = newCache({ accountId });

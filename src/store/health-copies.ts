@@ -38,14 +38,10 @@ export function createSnapshotCopies(
     },
 
     async snapshotsWithoutCopy(limit) {
-      const rows = await db
-        .selectFrom('uncopied_snapshots')
-        .innerJoin('snapshots', 'snapshots.id', 'uncopied_snapshots.snapshot_id')
-        .innerJoin('image_caches', 'image_caches.snapshot_id', 'snapshots.id')
-        .select((eb) => ['snapshots.id', 'snapshots.image_cache_id', layersOf(eb)])
-        .limit(limit)
-        .execute();
-      return rows.map((row) => ({ snapshotId: row.id, imageCacheId: row.image_cache_id, layers: row.layers ?? 0 }));
+      // Not a join with `uncopied_snapshots`: that SQLite began with all image caches, 30 ms for 100,000, every two seconds.
+      const uncopied = db.selectFrom('uncopied_snapshots').select('snapshot_id');
+      const rows = await described().where('snapshots.id', 'in', uncopied).limit(limit).execute();
+      return rows.map(snapshotOf);
     },
 
     async keepCopy(snapshotId, { text, digest }) {

@@ -66,6 +66,7 @@ func run(call Call) (any, error) {
 }
 
 // askLocation finds the endpoint as Terraform's provider does when it is told of the Location service's alone.
+// The search inside the SDK asks a fixed name, over HTTPS only.
 func askLocation(call Call) (string, error) {
 	client, err := location.NewClientWithOptions(call.RegionID, config(), credential(call.Key))
 	if err != nil {

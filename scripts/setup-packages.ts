@@ -3,6 +3,8 @@ export type TestPackage = {
   name: string;
   /** What shows that it is installed, however it came there: a command on PATH, or an absolute path. */
   provides: string;
+  /** Arguments with which that command must succeed, when being there does not say enough. */
+  check?: readonly string[];
   /** What is skipped without it. */
   usedFor: string;
 };
@@ -37,5 +39,13 @@ export const TEST_PACKAGES: readonly TestPackage[] = [
   { name: 'containerd', provides: 'containerd', usedFor: 'tests with containerd' },
   { name: 'containers-storage', provides: 'containers-storage', usedFor: 'tests of the library that CRI-O uses' },
   { name: 'systemd', provides: 'systemd-analyze', usedFor: 'tests of the units in deploy' },
+  { name: 'golang-go', provides: 'go', usedFor: 'tests with the SDK for Go' },
+  // Without this package Debian's Python makes no virtual environment.
+  {
+    name: 'python3-venv',
+    provides: 'python3',
+    check: ['-c', 'import ensurepip'],
+    usedFor: 'tests with SDKs for Python',
+  },
   { name: 'iproute2', provides: 'ip', usedFor: 'tests of slow nodes' },
 ];

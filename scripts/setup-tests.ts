@@ -1,27 +1,30 @@
 /**
  * Gets what the tests need from the operating system; `npm test` runs it first. As root on Debian (or a relative with
  * apt-get) it installs the packages that are missing, and fetches the containerd of Debian's next release; elsewhere it says
- * what is missing and what that skips. With CI=true what can't be had is a failure, because there a skipped test would hide a
- * fault.
+ * what is missing and what that skips. Everywhere it fetches the vendor's SDKs for other languages. With CI=true what can't be
+ * had is a failure, because there a skipped test would hide a fault.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { NEXT_SUITE, OTHER_BINARIES } from '../test/support/containerd-releases.ts';
+import { buildGoClient, fetchPythonClients } from './fetch-clients.ts';
 import { fetchNextContainerd } from './fetch-containerd.ts';
 import { TEST_PACKAGES, type TestPackage } from './setup-packages.ts';
 
 /** apt-get waits this long for another package manager to finish before it gives up. */
 const APT_LOCK_TIMEOUT_SECONDS = 120;
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
+const CHECK_TIMEOUT_MS = 10_000;
 
 /** Folders of administration tools, which are not on every user's PATH. */
 const EXTRA_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];
 
-function isInstalled({ provides }: TestPackage): boolean {
+function isInstalled({ provides, check }: TestPackage): boolean {
   if (provides.startsWith('/')) return existsSync(provides);
   const folders = [...(process.env.PATH ?? '').split(':'), ...EXTRA_FOLDERS];
-  return folders.some((folder) => folder !== '' && existsSync(join(folder, provides)));
+  if (!folders.some((folder) => folder !== '' && existsSync(join(folder, provides)))) return false;
+  return check === undefined || spawnSync(provides, check, { timeout: CHECK_TIMEOUT_MS }).status === 0;
 }
 
 /** Runs apt-get with its output shown; true when it succeeded. */
@@ -76,6 +79,18 @@ async function setUpNextContainerd(canInstall: boolean): Promise<void> {
   }
 }
 
+/** The vendor's SDKs in other languages, from the registries of those languages; see fetch-clients.ts. */
+async function setUpClient(language: string, fetch: () => Promise<void>): Promise<void> {
+  try {
+    await fetch();
+    console.log(`setup: the vendor's SDKs for ${language} are there`);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    console.log(`setup: no SDKs for ${language}; skipped: tests with them. ${reason.trim()}`);
+    failInCi(`could not get the SDKs for ${language}`);
+  }
+}
+
 function failInCi(reason: string): void {
   if (!process.env.CI) return;
   console.error(`setup: CI needs everything; ${reason}`);
@@ -85,3 +100,5 @@ function failInCi(reason: string): void {
 const canInstall = process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
 setUpPackages(canInstall);
 await setUpNextContainerd(canInstall);
+await setUpClient('Go', buildGoClient);
+await setUpClient('Python', fetchPythonClients);

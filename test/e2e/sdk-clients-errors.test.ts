@@ -3,7 +3,6 @@
  * words that it has from the vendor. And what each does beside the plain calls: temporary keys, the older signature.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
 import eci from '@alicloud/eci20180808';
 import openApi, { Config, OpenApiRequest, Params } from '@alicloud/openapi-client';
 import core from '@alicloud/openapi-core';
@@ -11,21 +10,10 @@ import RpcClient from '@alicloud/pop-core';
 import { Config as RpcConfig } from '@alicloud/rpc-client';
 import { RuntimeOptions } from '@darabonba/typescript';
 import eciV1 from 'eci20180808-v1';
-import type { Client, Key } from '../conformance/client.ts';
-import { type Live, startLive, WRITE_BURST } from '../conformance/live.ts';
+import type { Key } from '../conformance/client.ts';
+import { REGION_ID } from '../support/larder-server.ts';
+import { type Calls, type Family, REQUEST_ID, type Refusal, testRefusals } from '../support/sdk-refusals.ts';
 
-const REGION_ID = 'cn-hangzhou';
-/** A few writes more than the burst are let through while it is exhausted. */
-const MAX_WRITES = 2 * WRITE_BURST;
-const UUID = /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/;
-
-/** Two calls that can be refused, whatever the client. */
-type Calls = {
-  /** How many caches have this name. */
-  count(imageCacheName: string): Promise<number>;
-  delete(imageCacheId: string): Promise<void>;
-};
-type Refusal = { status: number; code: string; message: string; hasDetail?: true };
 type Thrown = Error & {
   readonly code?: unknown;
   readonly statusCode?: unknown;
@@ -34,13 +22,7 @@ type Thrown = Error & {
   readonly accessDeniedDetail?: Readonly<Record<string, unknown>>;
   readonly data?: { readonly [name: string]: unknown; readonly RequestId?: string };
 };
-type Family = {
-  readonly connect: (endpoint: string, key: Key) => Calls;
-  /** Checks what is the client's own in an error. */
-  readonly check: (error: Thrown, refusal: Refusal) => void;
-};
-
-const FAMILIES: Readonly<Record<string, Family>> = {
+const FAMILIES: Readonly<Record<string, Family<Thrown>>> = {
   '@alicloud/eci20180808 2.0.3': { connect: connectEci, check: checkTea },
   '@alicloud/eci20180808 2.0.3, older signature': {
     connect: (endpoint, key) => connectEci(endpoint, key, 'v2'),
@@ -75,138 +57,21 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   },
 };
 
-describe('the vendor’s npm clients and refusals', () => {
-  let live: Live & { stop(): Promise<void> };
-  let client: Client;
-  let busy: Client;
-  before(async () => {
-    live = await startLive();
-    client = await live.newClient();
-    busy = await live.newClient();
-  });
-  after(() => live?.stop());
-
-  for (const [name, { connect, check }] of Object.entries(FAMILIES)) {
-    const refused = (call: Promise<unknown>, refusal: Refusal) =>
-      assert.rejects(call, (error: Thrown) => {
-        checkData(error, refusal);
-        check(error, refusal);
-        return true;
-      });
-
-    test(`${name}: 400, a parameter that is too long`, async () => {
-      const message = 'The length of parameter ImageCacheName exceeded limit: 1024.';
-      await refused(connect(live.endpoint, client.key).count('x'.repeat(1025)), {
-        status: 400,
-        code: 'InvalidParameter.LengthExceeded',
-        message,
-      });
-    });
-
-    test(`${name}: 404, an image cache that is not there`, async () => {
-      await refused(connect(live.endpoint, client.key).delete('imc-unknown'), {
-        status: 404,
-        code: 'InvalidParameter.NotFound',
-        message: 'The specified ImageCacheId imc-unknown does not exist.',
-      });
-    });
-
-    test(`${name}: 404, a key that is not there`, async () => {
-      await refused(connect(live.endpoint, { id: 'unknown', secret: 'x' }).count('x'), {
-        status: 404,
-        code: 'InvalidAccessKeyId.NotFound',
-        message: 'Specified access key is not found.',
-      });
-    });
-
-    test(`${name}: 403, no permission, with the reason in full`, async () => {
-      const user = await live.newUser(client, `powerless-${Object.keys(FAMILIES).indexOf(name)}`);
-      const resource = `acs:eci:${REGION_ID}:${client.accountId}:imagecache/*`;
-      await refused(connect(live.endpoint, user.key).count('x'), {
-        status: 403,
-        code: 'NoPermission',
-        message: `You are not authorized to do this action. Resource: ${resource} Action: eci:DescribeImageCaches`,
-        hasDetail: true,
-      });
-    });
-
-    test(`${name}: 400, an account in arrears`, async () => {
-      const poor = await live.newClient();
-      await live.admin.store.accounts.changeStates(poor.accountId, { set: ['arrears'] });
-      await refused(connect(live.endpoint, poor.key).count('x'), {
-        status: 400,
-        code: 'Account.Arrearage',
-        message: 'Your account has an outstanding payment.',
-      });
-    });
-
-    test(`${name}: 400, throttled, with the time to wait`, async () => {
-      const calls = connect(live.endpoint, busy.key);
-      await refused(firstThrottled(calls), {
-        status: 400,
-        code: 'Throttling.User',
-        message: 'Request was denied due to user flow control.',
-      });
-    });
-
-    test(`${name}: a temporary key works with its token, and not without`, async () => {
-      const key = await live.newTemporaryKey(client);
-      assert.equal(await connect(live.endpoint, key).count('none'), 0);
-      await refused(connect(live.endpoint, { id: key.id, secret: key.secret }).count('x'), {
-        status: 400,
-        code: 'MissingSecurityToken',
-        message: 'SecurityToken is mandatory for this action.',
-      });
-    });
-  }
-});
-
-describe('the vendor’s npm clients and a server that fails', () => {
-  let live: Live & { stop(): Promise<void> };
-  let client: Client;
-  before(async () => {
-    live = await startLive();
-    client = await live.newClient();
-    live.breakCatalog();
-  });
-  after(() => live?.stop());
-
-  for (const [name, { connect, check }] of Object.entries(FAMILIES)) {
-    test(`${name}: 500, which says nothing of the inside`, async () => {
-      const message = 'The request processing has failed due to some unknown error.';
-      const refusal = { status: 500, code: 'InternalError', message };
-      await assert.rejects(connect(live.endpoint, client.key).count('x'), (error: Thrown) => {
-        checkData(error, refusal);
-        check(error, refusal);
-        return true;
-      });
-    });
-  }
-});
-
-/** Writes until one is throttled, and fails with what that one failed with. */
-async function firstThrottled(calls: Calls): Promise<void> {
-  for (let writes = 0; writes < MAX_WRITES; writes++) {
-    try {
-      await calls.delete('imc-unknown');
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && String(error.code).startsWith('InvalidParameter.NotFound')))
-        throw error;
-    }
-  }
-}
+testRefusals({ title: 'the vendor’s npm clients', families: FAMILIES });
 
 /** The answer itself, which every client keeps. */
 function checkData({ data }: Thrown, { code, message, hasDetail }: Refusal): void {
   assert.ok(data);
   assert.equal(data.Code, code);
   assert.equal(data.Message, message);
-  assert.match(data.RequestId ?? '', UUID);
+  assert.match(data.RequestId ?? '', REQUEST_ID);
   assert.match(String(data.Recommend), /^https:\/\/api\.aliyun\.com\/troubleshoot\?q=/);
   assert.equal(data.AccessDeniedDetail !== undefined, hasDetail === true);
 }
 
-function checkTea(error: Thrown, { status, code, message, hasDetail }: Refusal): void {
+function checkTea(error: Thrown, refusal: Refusal): void {
+  checkData(error, refusal);
+  const { status, code, message, hasDetail } = refusal;
   assert.equal(error.name, 'Error');
   assert.equal(error.code, code);
   assert.equal(error.statusCode, status);
@@ -214,7 +79,9 @@ function checkTea(error: Thrown, { status, code, message, hasDetail }: Refusal):
   checkDetail(error.accessDeniedDetail, hasDetail);
 }
 
-function checkTeaV1(error: Thrown, { status, code, message }: Refusal): void {
+function checkTeaV1(error: Thrown, refusal: Refusal): void {
+  checkData(error, refusal);
+  const { status, code, message } = refusal;
   assert.equal(error.name, 'Error');
   // Version 1.3.1 appends `Error` to every code.
   assert.equal(error.code, `${code}Error`);
@@ -224,7 +91,9 @@ function checkTeaV1(error: Thrown, { status, code, message }: Refusal): void {
   );
 }
 
-function checkCore(error: Thrown, { status, code, message, hasDetail }: Refusal): void {
+function checkCore(error: Thrown, refusal: Refusal): void {
+  checkData(error, refusal);
+  const { status, code, message, hasDetail } = refusal;
   const isThrottled = code.startsWith('Throttling');
   const name = isThrottled ? 'ThrottlingError' : status < 500 ? 'ClientError' : 'ServerError';
   assert.equal(error.constructor.name, name);
@@ -237,7 +106,9 @@ function checkCore(error: Thrown, { status, code, message, hasDetail }: Refusal)
   checkDetail(error.accessDeniedDetail, hasDetail);
 }
 
-function checkPopCore(error: Thrown, { code, message }: Refusal): void {
+function checkPopCore(error: Thrown, refusal: Refusal): void {
+  checkData(error, refusal);
+  const { code, message } = refusal;
   assert.equal(error.name, `${code}Error`);
   assert.equal(error.code, code);
   assert.ok(error.message.startsWith(`${message}, URL: http://`), error.message);

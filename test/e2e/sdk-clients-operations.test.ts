@@ -6,10 +6,10 @@ import { Config } from '@alicloud/openapi-client';
 import RpcClient from '@alicloud/pop-core';
 import type { Client } from '../conformance/client.ts';
 import { type Live, startLive } from '../conformance/live.ts';
+import { TIME } from '../support/sdk-lifecycle.ts';
 
 const REGION_ID = 'cn-hangzhou';
 const regionId = REGION_ID;
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 describe('the operations through the vendor’s models', () => {
   let live: Live & { stop(): Promise<void> };

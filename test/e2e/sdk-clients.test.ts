@@ -1,7 +1,5 @@
 /** The vendor's unmodified npm clients against `larder serve`, over plain http: create, poll, read, delete, and a typed error. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import eci from '@alicloud/eci20180808';
 import { Config } from '@alicloud/openapi-client';
 import core from '@alicloud/openapi-core';
@@ -9,24 +7,9 @@ import RpcClient from '@alicloud/pop-core';
 import { Config as RpcConfig } from '@alicloud/rpc-client';
 import { RuntimeOptions } from '@darabonba/typescript';
 import eciV1 from 'eci20180808-v1';
-import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts';
-import { ACCESS_KEY, type LarderServer, REGION_ID, startLarder } from '../support/larder-server.ts';
+import { REGION_ID } from '../support/larder-server.ts';
 import { skipWithout } from '../support/requirements.ts';
-import { pushSmallImage } from '../support/small-image.ts';
-
-const BUILD_TIMEOUT_MS = 30_000;
-const POLL_MS = 50;
-const ID = /^imc-[a-z0-9]{20}$/;
-
-type CacheView = { name: string; status: string; images: string[]; progress: string };
-
-/** The three calls, whatever the client. */
-type Calls = {
-  create(name: string, image: string, plainHttp: string): Promise<string>;
-  read(id: string): Promise<CacheView | undefined>;
-  delete(id: string): Promise<void>;
-};
-type Secret = { accessKeyId: string; accessKeySecret: string };
+import { type Calls, type Secret, testLifecycle } from '../support/sdk-lifecycle.ts';
 
 const CLIENTS: Record<string, (endpoint: string, secret: Secret) => Calls> = {
   '@alicloud/eci20180808 2.0.3': (endpoint, secret) => {
@@ -142,50 +125,14 @@ function plainCalls(call: Call): Calls {
   };
 }
 
-// Version 1.3.1 knows no PlainHttpRegistry, so the server is told of the registry as well.
-describe('the vendor’s npm clients', { skip: skipWithout({ tools: ['docker-registry'] }) }, () => {
-  let registry: DockerRegistry;
-  let larder: LarderServer;
-  before(async () => {
-    registry = await startDockerRegistry();
-    larder = await startLarder({ env: { LARDER_PLAIN_HTTP_REGISTRIES: registry.host } });
-  });
-  after(async () => {
-    await larder?.[Symbol.asyncDispose]();
-    await registry?.[Symbol.asyncDispose]();
-  });
-
-  for (const [client, connect] of Object.entries(CLIENTS)) {
-    test(`${client}: creates, polls, reads and deletes`, async () => {
-      const { reference } = await pushSmallImage(registry);
-      const calls = connect(larder.endpoint, ACCESS_KEY);
-
-      const id = await calls.create('from-sdk', reference, registry.host);
-      assert.match(id, ID);
-      const cache = await poll(calls, id);
-      assert.deepEqual(cache, { name: 'from-sdk', status: 'Ready', images: [reference], progress: '100%' });
-      await calls.delete(id);
-      assert.equal(await calls.read(id), undefined);
-    });
-
-    test(`${client}: a wrong secret is the typed error`, async () => {
-      const calls = connect(larder.endpoint, { ...ACCESS_KEY, accessKeySecret: 'wrong' });
-      await assert.rejects(calls.read('imc-00000000000000000000'), (error: Error & { code?: unknown }) => {
-        // Version 1.3.1 appends `Error` to every code.
-        assert.match(String(error.code), /^SignatureDoesNotMatch(Error)?$/);
-        // The gateway words it differently for the two kinds of signature.
-        assert.match(error.message, /Specified signature (is not matched with|does not match) our calculation/);
-        return true;
-      });
-    });
-  }
+testLifecycle({
+  title: 'the vendor’s npm clients',
+  skip: skipWithout({ tools: ['docker-registry'] }),
+  clients: CLIENTS,
+  checkWrongSecret(error: Error & { code?: unknown }) {
+    // Version 1.3.1 appends `Error` to every code.
+    assert.match(String(error.code), /^SignatureDoesNotMatch(Error)?$/);
+    // The gateway words it differently for the two kinds of signature.
+    assert.match(error.message, /Specified signature (is not matched with|does not match) our calculation/);
+  },
 });
-
-async function poll(calls: Calls, id: string): Promise<CacheView | undefined> {
-  const deadlineMs = Date.now() + BUILD_TIMEOUT_MS;
-  for (;;) {
-    const cache = await calls.read(id);
-    if (!cache || cache.status === 'Ready' || cache.status === 'Failed' || Date.now() > deadlineMs) return cache;
-    await sleep(POLL_MS);
-  }
-}

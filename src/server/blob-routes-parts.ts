@@ -9,8 +9,8 @@ const SMALL_BYTES = 32 * 1024;
 const LARGE_BYTES = 256 * 1024;
 /** So many readers have a large buffer at a time, 16 MiB in all. */
 const MAX_LARGE = 64;
-/** So many files are read past the page cache at a time, by pieces of 1 MiB. */
-const MAX_DIRECT = 16;
+/** So many files are read past the page cache at a time, by pieces of 1 MiB, of which each has two in memory. */
+const MAX_DIRECT = 8;
 /** Files that are known to have been sent lately, about a hundred bytes each. */
 const MAX_REMEMBERED = 4096;
 

@@ -15,6 +15,8 @@ export type Libc = {
   pipe2(ends: Uint8Array, flags: number): void;
   /** Two `struct timespec`: last access, last change. */
   utimensat(folder: number, path: string, times: Uint8Array, flags: number): void;
+  /** Fills in a `struct statx`. */
+  statx(folder: number, path: string, flags: number, mask: number, into: Uint8Array): void;
   fchdir(fd: number): void;
   fsopen(type: string): number;
   /** Without a key: makes the file system of what was set. */
@@ -69,6 +71,7 @@ async function bindLibc(): Promise<Libc> {
   const fcntl = bind('fcntl', ['int', 'int', 'int']);
   const pipe2 = bind('pipe2', ['void *', 'int']);
   const utimensat = bind('utimensat', ['int', 'str', 'void *', 'int']);
+  const statx = bind('statx', ['int', 'str', 'int', 'uint', 'void *']);
   const fchdir = bind('fchdir', ['int']);
   const fsopen = bindNumber('fsopen', ['str', 'uint']);
   const fsconfig = bindNumber('fsconfig', ['int', 'uint', 'str', 'str', 'int']);
@@ -85,6 +88,7 @@ async function bindLibc(): Promise<Libc> {
     fcntl,
     pipe2: (...args) => void pipe2(...args),
     utimensat: (...args) => void utimensat(...args),
+    statx: (...args) => void statx(...args),
     fchdir: (fd) => void fchdir(fd),
     fsopen: (type) => fsopen(NUMBERS.fsopen, type, CLOSE_ON_EXEC),
     fsconfig: (context, command, key, value) => void fsconfig(NUMBERS.fsconfig, context, command, key, value, 0),

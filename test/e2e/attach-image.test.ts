@@ -25,7 +25,14 @@ import { errorCode } from '../../src/lib/errors.ts';
 import { type AttachOptions, attachImage } from '../../src/nodes/attach-image.ts';
 import { detachImage } from '../../src/nodes/detach-image.ts';
 import { holdBlob } from '../../src/nodes/hold-blob.ts';
-import { type Libc, loadLibc, mountErofs, SystemCallError, unmount } from '../../src/nodes/linux/index.ts';
+import {
+  canReadDirectly,
+  type Libc,
+  loadLibc,
+  mountErofs,
+  SystemCallError,
+  unmount,
+} from '../../src/nodes/linux/index.ts';
 import { parseMountInfo } from '../../src/nodes/mount-info.ts';
 import { skipWithout } from '../support/requirements.ts';
 
@@ -197,7 +204,7 @@ test('a kernel that mounts no files is given loop devices', { skip: skipLoop }, 
       libc.mount(source, ...rest);
     },
   };
-  assert.match(sourceOfBase(older), /^\/dev\/loop\d+$/);
+  assert.match(sourceOf(layerFile('base'), older), /^\/dev\/loop\d+$/);
 });
 
 test('a kernel that does not know how to read past the page cache mounts all the same', { skip }, async () => {
@@ -210,7 +217,24 @@ test('a kernel that does not know how to read past the page cache mounts all the
       libc.mount(source, target, type, flags, options);
     },
   };
-  assert.equal(sourceOfBase(older), sourceOfBase(libc));
+  assert.equal(sourceOf(layerFile('base'), older), sourceOf(layerFile('base'), libc));
+});
+
+test('a layer in memory, which has no reads past the page cache, is mounted all the same', {
+  skip: skipLoop,
+}, async () => {
+  const libc = await loadLibc();
+  assert.ok(canReadDirectly(libc, layerFile('base')), 'the disk can');
+  const folder = mkdtempSync('/dev/shm/larder-nodes-');
+  try {
+    const file = join(folder, 'base.erofs');
+    copyFileSync(layerFile('base'), file);
+    assert.equal(canReadDirectly(libc, file), false);
+    // The kernel mounts no file of a tmpfs itself.
+    assert.match(sourceOf(file, libc), /^\/dev\/loop\d+$/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('what is read of a layer is in memory once', { skip: skipFincore }, async (t) => {
@@ -436,10 +460,10 @@ test('a process that is killed anywhere leaves nothing that the next does not cl
 });
 
 /** Mounts a layer alone and looks into it; returns what the mount is on. */
-function sourceOfBase(libc: Libc): string {
+function sourceOf(file: string, libc: Libc): string {
   const directory = join(data, 'alone');
   mkdirSync(directory);
-  mountErofs(libc, layerFile('base'), directory);
+  mountErofs(libc, file, directory);
   try {
     assert.equal(readFileSync(join(directory, 'd/keep'), 'utf8'), 'base\n');
     return mounts().find(({ mountPoint }) => mountPoint === directory)?.source ?? '';

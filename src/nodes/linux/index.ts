@@ -1,3 +1,4 @@
+export { canReadDirectly } from './direct-io.ts';
 export { type Libc, loadLibc } from '../../lib/libc.ts';
 export { SystemCallError } from '../../lib/system-call-error.ts';
 export { explainFailure } from './explain-failure.ts';

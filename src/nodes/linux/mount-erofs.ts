@@ -1,13 +1,13 @@
 import { errorCode } from '../../lib/errors.ts';
 import type { Libc } from '../../lib/libc.ts';
+import { canReadDirectly } from './direct-io.ts';
 import { explainFailure } from './explain-failure.ts';
 import { withLoopDevice } from './loop-device.ts';
 
 const MS_RDONLY = 0x1;
 const MS_NOATIME = 0x400;
 /**
- * Reads of the mounted file go past the page cache of the file below, where its file system can (fs/erofs/fileio.c). Else what
- * is read is in memory twice: 2.8 instead of 1.5 GB after all of a 1.5 GB image was read, which took 1.2 to 1.4 times as long
+ * Reads of the mounted file go past the page cache of the file below (fs/erofs/fileio.c). Else what is read is in memory twice: 2.8 instead of 1.5 GB after all of a 1.5 GB image was read, which took 1.2 to 1.4 times as long
  * as from an overlay on the disk, and takes 0.8 to 1.0 times as long with this (bench/start/read-files.ts). The kernel's own
  * default is for images that were just downloaded through the page cache; a blob never lies there (blobs/direct-write.ts).
  */
@@ -33,7 +33,7 @@ export function mountErofs(libc: Libc, file: string, mountPoint: string, backing
 
 /** False where the kernel takes only block devices. */
 function mountFile(libc: Libc, file: string, mountPoint: string): boolean {
-  for (const options of [DIRECT, '']) {
+  for (const options of canReadDirectly(libc, file) ? [DIRECT, ''] : ['']) {
     try {
       mount(libc, file, mountPoint, options);
       return true;

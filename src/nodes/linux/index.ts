@@ -1,6 +1,6 @@
-export { canReadDirectly } from './direct-io.ts';
 export { type Libc, loadLibc } from '../../lib/libc.ts';
 export { SystemCallError } from '../../lib/system-call-error.ts';
+export { canReadDirectly } from './direct-io.ts';
 export { explainFailure } from './explain-failure.ts';
 export { type Backing, mountErofs } from './mount-erofs.ts';
 export {

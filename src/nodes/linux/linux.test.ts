@@ -16,7 +16,16 @@ import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorCode } from '../../lib/errors.ts';
 import { withMountLock } from '../mount-lock.ts';
-import { explainFailure, loadLibc, openInRoot, SystemCallError, setMtime, tryUnmount, unmount } from './index.ts';
+import {
+  canReadDirectly,
+  explainFailure,
+  loadLibc,
+  openInRoot,
+  SystemCallError,
+  setMtime,
+  tryUnmount,
+  unmount,
+} from './index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'larder-linux-'));
 const libc = await loadLibc();
@@ -78,6 +87,31 @@ test('what the kernel refuses is told by its cause and the next step', () => {
   }
   const other = new RangeError('x');
   assert.equal(explainFailure('erofs', '/x', other), other);
+});
+
+test('a file is read past the page cache only where its file system says that blocks of 4096 bytes will do', () => {
+  const file = join(folder, 'any');
+  writeFileSync(file, 'any');
+  const told = (mask: number, memory: number, offset: number) =>
+    canReadDirectly(
+      {
+        ...libc,
+        statx(_folder, _path, _flags, _mask, into) {
+          const statx = new DataView(into.buffer, into.byteOffset);
+          statx.setUint32(0, mask, true);
+          statx.setUint32(152, memory, true);
+          statx.setUint32(156, offset, true);
+        },
+      },
+      file,
+    );
+  assert.equal(told(0x2000, 512, 512), true);
+  assert.equal(told(0x2000, 4, 4096), true);
+  assert.equal(told(0x2000, 512, 16_384), false, 'a disk with larger sectors');
+  assert.equal(told(0x2000, 0, 0), false, 'it has no such reads');
+  assert.equal(told(0x7ff, 512, 512), false, 'it does not say');
+  assert.equal(canReadDirectly(libc, '/proc/self/status'), false);
+  assert.equal(canReadDirectly(libc, join(folder, 'none')), false);
 });
 
 test('of tasks under one lock file one runs at a time; waiting ends with the signal', async () => {

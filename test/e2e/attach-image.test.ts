@@ -209,7 +209,7 @@ test('a kernel that mounts no files is given loop devices', { skip: skipLoop }, 
 
 test('a kernel that does not know how to read past the page cache mounts all the same', { skip }, async () => {
   const libc = await loadLibc();
-  /** What Linux says before 6.12.2. */
+  /** What the kernel says to options that it doesn't know. */
   const older: Libc = {
     ...libc,
     mount(source, target, type, flags, options) {

@@ -7,9 +7,10 @@ import { withLoopDevice } from './loop-device.ts';
 const MS_RDONLY = 0x1;
 const MS_NOATIME = 0x400;
 /**
- * Reads of the mounted file go past the page cache of the file below (fs/erofs/fileio.c). Else what is read is in memory twice: 2.8 instead of 1.5 GB after all of a 1.5 GB image was read, which took 1.2 to 1.4 times as long
- * as from an overlay on the disk, and takes 0.8 to 1.0 times as long with this (bench/start/read-files.ts). The kernel's own
- * default is for images that were just downloaded through the page cache; a blob never lies there (blobs/direct-write.ts).
+ * Reads of the mounted file go past the page cache of the file below (fs/erofs/fileio.c). Else what is read is in memory twice:
+ * 2.8 instead of 1.5 GB after all of a 1.5 GB image was read, which took 1.1 to 1.5 times as long as from an overlay on the
+ * disk, and takes 0.8 to 0.9 times as long with this (bench/start/read-files.ts). The kernel's own default is for images that
+ * were just downloaded through the page cache; a blob never lies there (blobs/direct-write.ts).
  */
 const DIRECT = 'directio';
 
@@ -40,7 +41,7 @@ function mountFile(libc: Libc, file: string, mountPoint: string): boolean {
     } catch (error) {
       const code = errorCode(error);
       if (code === 'ENOTBLK') return false;
-      // The answer to an option that the kernel doesn't know (before 6.12.2), and to much else, which it will give again.
+      // The answer to an option that the kernel doesn't know, and to much else, which it will give again.
       if (options === '' || code !== 'EINVAL') throw explainFailure('erofs', file, error);
     }
   }

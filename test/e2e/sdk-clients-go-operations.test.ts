@@ -1,33 +1,26 @@
 /** Every operation, parameter and field that the vendor's models for Go know; what they do not know without models. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import type { Client } from '../conformance/client.ts';
-import { type Live, startLive } from '../conformance/live.ts';
+import { after, describe, test } from 'node:test';
 import { clientProgram } from '../support/client-program.ts';
 import { GO_CLIENT } from '../support/language-clients.ts';
 import { programCall } from '../support/program-calls.ts';
 import { skipWithout } from '../support/requirements.ts';
 import { TIME } from '../support/sdk-lifecycle.ts';
 import { REQUEST_ID } from '../support/sdk-refusals.ts';
+import { withLive } from '../support/with-live.ts';
 
 const program = clientProgram(GO_CLIENT);
 after(() => program.close());
 
 describe('the operations through the SDK for Go', { skip: skipWithout({ tools: [GO_CLIENT] }) }, () => {
-  let live: Live & { stop(): Promise<void> };
-  let client: Client;
-  before(async () => {
-    live = await startLive();
-    client = await live.newClient();
-  });
-  after(() => live?.stop());
+  const world = withLive();
   const call = <T>(how: string, action: string, fields: object) =>
-    programCall({ program, client: how, endpoint: live.endpoint, key: client.key })<T>(action, fields);
+    programCall({ program, client: how, endpoint: world.live.endpoint, key: world.client.key })<T>(action, fields);
 
   test('models: creates with every parameter and reads every field', async () => {
     const created = await call<Record<string, string>>('models', 'CreateImageCache', {
       ImageCacheName: 'full ~*',
-      Image: [live.image, live.otherImage],
+      Image: [world.live.image, world.live.otherImage],
       ZoneId: 'cn-hangzhou-a',
       SecurityGroupId: 'sg-1',
       VSwitchId: 'vsw-1,vsw-2',
@@ -46,8 +39,8 @@ describe('the operations through the SDK for Go', { skip: skipWithout({ tools: [
     });
     assert.deepEqual(Object.keys(created), ['RequestId', 'ImageCacheId', 'ContainerGroupId']);
     const { ImageCacheId = '', ContainerGroupId } = created;
-    const { SnapshotId } = await client.settled(ImageCacheId);
-    const filter = { ImageCacheId, ImageCacheName: 'full ~*', Image: live.image, SnapshotId };
+    const { SnapshotId } = await world.client.settled(ImageCacheId);
+    const filter = { ImageCacheId, ImageCacheName: 'full ~*', Image: world.live.image, SnapshotId };
     const { RequestId, ImageCaches } = await call<{
       RequestId: string;
       ImageCaches: { [name: string]: unknown; Events: { [name: string]: unknown }[] }[];
@@ -60,7 +53,7 @@ describe('the operations through the SDK for Go', { skip: skipWithout({ tools: [
       ContainerGroupId,
       ImageCacheId,
       ImageCacheName: 'full ~*',
-      Images: [live.image, live.otherImage],
+      Images: [world.live.image, world.live.otherImage],
       Progress: '100%',
       SnapshotId,
       Status: 'Ready',
@@ -75,17 +68,22 @@ describe('the operations through the SDK for Go', { skip: skipWithout({ tools: [
 
   test('models: reads the regions', async () => {
     const { Regions } = await call<{ Regions: object[] }>('models', 'DescribeRegions', {});
-    const known = { RegionId: 'cn-hangzhou', RegionEndpoint: live.endpoint, Zones: ['cn-hangzhou-a'] };
+    const known = { RegionId: 'cn-hangzhou', RegionEndpoint: world.live.endpoint, Zones: ['cn-hangzhou-a'] };
     assert.partialDeepStrictEqual(Regions, [known]);
   });
 
   test('CommonRequest: matches, updates, tags and untags, for which this SDK has no models', async () => {
     const how = 'common POST';
-    const ImageCacheId = await client.create();
-    const match = { ImageCacheId, 'MatchImage.1': live.image, ImageFullMatch: 'true', ImageMatchCountRequest: '1' };
+    const ImageCacheId = await world.client.create();
+    const match = {
+      ImageCacheId,
+      'MatchImage.1': world.live.image,
+      ImageFullMatch: 'true',
+      ImageMatchCountRequest: '1',
+    };
     assert.equal((await call<{ TotalCount: number }>(how, 'DescribeImageCaches', match)).TotalCount, 1);
     await call(how, 'UpdateImageCache', { ImageCacheId, ImageCacheName: 'renamed', 'Tag.1.Key': 'k' });
-    assert.equal((await client.cache(ImageCacheId)).ImageCacheName, 'renamed');
+    assert.equal((await world.client.cache(ImageCacheId)).ImageCacheName, 'renamed');
     const resource = { ResourceType: 'ImageCache', 'ResourceId.1': ImageCacheId };
     await call(how, 'TagResources', { ...resource, 'Tag.1.Key': 'a', 'Tag.1.Value': '1' });
     await call(how, 'UntagResources', { ...resource, 'TagKey.1': 'k' });
